@@ -1,0 +1,28 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real logs beside the checkout; users don't have it."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder of real logs beside the checkout is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def traps(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small generated logs with known truth (truth.json), seed 7."""
+    import subprocess
+    import sys
+
+    out = tmp_path_factory.mktemp("traps")
+    subprocess.run([sys.executable, str(shared / "bench" / "make_traps.py"), str(out), "--five", "2000"], check=True)
+    return out
