@@ -1,0 +1,21 @@
+"""The export formats that are read. To add one, add a file with a ``FORMAT`` and name it here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slmlens.logs.formats import claude_code, openai_pairs
+from slmlens.logs.formats.declaration import Format, Record
+
+FORMATS: tuple[Format, ...] = (claude_code.FORMAT, openai_pairs.FORMAT)
+"""In the order in which a tie is decided: the more particular format first."""
+
+
+def detect(records: Sequence[Record]) -> Format | None:
+    """Return the format that recognises most of the records, or None if none recognises any.
+
+    :param records: The first records of a file.
+    """
+    scores = {form.name: sum(form.recognises(record) for record in records) for form in FORMATS}
+    best = max(FORMATS, key=lambda form: scores[form.name])
+    return best if scores[best.name] else None

@@ -1,0 +1,166 @@
+"""Redaction: personal values and secrets become placeholders, the same for the same value, before anything is written.
+
+A placeholder such as ``<EMAIL:4K7QA2ZD>`` is the kind and a keyed hash (HMAC) of the value's normalised form. So a value
+that recurs in a run stays recognisable as the same value, and without the key nobody can test a guess against it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from slmlens.curation.detect import find_values
+from slmlens.curation.spans import Span
+from slmlens.errors import SettingError
+
+KEY_VARIABLE = "SLMLENS_KEY"
+"""The environment variable that may hold the key."""
+
+_KEY_BYTES = 32
+_MIN_KEY_BYTES = 16
+_PLACEHOLDER_CHARS = 8  # 40 bits: among 100,000 values two share a placeholder with p = 0.005
+_PSEUDONYM_CHARS = 16
+_FINGERPRINT_CHARS = 26
+_PASSES = 4
+_JSON_KEY_BEFORE = re.compile(r"(\\{0,15}\")\s{0,8}:\s{0,8}$")
+_JSON_VALUE_AFTER = re.compile(r"\s{0,8}(?:\\[nrt]){0,4}\s{0,8}[,}\]]")
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """Redacts texts and pseudonymises identifiers under one key.
+
+    :param key: At least 16 bytes; keep it outside of the run folder. Who has it can link values between runs.
+    :raises SettingError: If the key is too short.
+    """
+
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) < _MIN_KEY_BYTES:
+            raise SettingError(
+                f"the redaction key has {len(self.key)} bytes and needs {_MIN_KEY_BYTES} or more",
+                where=KEY_VARIABLE,
+                next_step="make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+            )
+
+    def text(self, raw: str) -> str:
+        """Return the text with each personal value and secret as a placeholder; redacted text comes back unchanged.
+
+        A JSON document stays one: a number that is replaced becomes a string.
+        """
+        done = raw
+        for _ in range(_PASSES):
+            spans = find_values(done)
+            if not spans:
+                break
+            done = self._replaced(done, spans)
+        return done if done is raw else self._still_json(raw, done)
+
+    def pseudonym(self, kind: str, raw: str) -> str:
+        """Return a keyed hash of an identifier, 16 base32 characters; equal identifiers of two kinds differ."""
+        return self._hash(f"id\0{kind}\0{raw}".encode("utf-8", "surrogatepass"))[:_PSEUDONYM_CHARS]
+
+    def fingerprint(self, raw: bytes) -> str:
+        """Return a keyed hash of some bytes, 26 base32 characters: equal exactly where the bytes are equal."""
+        return self._hash(b"bytes\0" + raw)[:_FINGERPRINT_CHARS]
+
+    def placeholder(self, kind: str, value: str) -> str:
+        """Return the placeholder of a value in its normalised form."""
+        digest = self._hash(f"value\0{kind}\0{value}".encode("utf-8", "surrogatepass"))
+        return f"<{kind}:{digest[:_PLACEHOLDER_CHARS]}>"
+
+    def _hash(self, data: bytes) -> str:
+        return base64.b32encode(hmac.digest(self.key, data, "sha256")).decode("ascii")
+
+    def _replaced(self, text: str, spans: list[Span]) -> str:
+        parts: list[str] = []
+        at = 0
+        for span in spans:
+            quote = _quote_for(text, span)
+            parts += [text[at : span.start], quote, self.placeholder(span.kind, span.value), quote]
+            at = span.end
+        return "".join([*parts, text[at:]])
+
+    def _still_json(self, raw: str, done: str) -> str:
+        """Return ``done``; or, should it have broken a JSON document, the document redacted value by value."""
+        if raw.lstrip()[:1] not in {"{", "["} or _parses(done) or not _parses(raw):
+            return done
+        return orjson.dumps(self._redacted_value(orjson.loads(raw))).decode()
+
+    def _redacted_value(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {self.text(str(name)): self._redacted_value(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._redacted_value(item) for item in value]
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        shown = self.text(str(value))
+        return value if shown == str(value) else shown
+
+
+@dataclass(frozen=True)
+class KeepText:
+    """Redaction switched off: texts stay as they are, identifiers are still pseudonymised."""
+
+    redaction: Redaction
+
+    def text(self, raw: str) -> str:
+        """Return the text as it is."""
+        return raw
+
+    def pseudonym(self, kind: str, raw: str) -> str:
+        """Return a keyed hash of an identifier; see :meth:`Redaction.pseudonym`."""
+        return self.redaction.pseudonym(kind, raw)
+
+    def fingerprint(self, raw: bytes) -> str:
+        """Return a keyed hash of some bytes; see :meth:`Redaction.fingerprint`."""
+        return self.redaction.fingerprint(raw)
+
+
+def new_key() -> bytes:
+    """Return a random key: placeholders of this run can't be linked with another's."""
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def load_key(path: Path | None = None) -> bytes:
+    """Return the key from a file or from ``SLMLENS_KEY``, or a random one if neither is given.
+
+    :param path: A file whose content, without surrounding white space, is the key. It wins over the environment.
+    :raises SettingError: If the file can't be read or the key is shorter than 16 bytes.
+    """
+    if path is not None:
+        try:
+            key = path.read_bytes().strip()
+        except OSError as cause:
+            raise SettingError(
+                f"the key file can't be read ({cause.strerror})",
+                where=path.name,
+                next_step="name a readable file with --key",
+            ) from cause
+    else:
+        key = os.environ.get(KEY_VARIABLE, "").strip().encode()
+    return Redaction(key).key if key or path is not None else new_key()
+
+
+def _quote_for(text: str, span: Span) -> str:
+    """Return the quotation mark that a placeholder of a bare JSON number needs, escaped as its key's; else nothing."""
+    key = _JSON_KEY_BEFORE.search(text, max(0, span.start - 40), span.start)
+    return key.group(1) if key and _JSON_VALUE_AFTER.match(text, span.end) else ""
+
+
+def _parses(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""What a detector hands on, and how overlapping findings are resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+KINDS = ("CARD", "CONNECTION", "EMAIL", "IBAN", "IP", "JWT", "NATIONAL_ID", "PATH", "PHONE", "SECRET", "SSN")
+"""Every kind of value that is looked for, as it stands in a placeholder."""
+
+PLACEHOLDER = re.compile(r"<([A-Z_]{2,16}):([A-Z2-7]{8})>")
+"""A redacted value: its kind and eight base32 characters of its keyed hash."""
+
+_ESCAPED = re.compile(r"(?:\\(?:[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|%[0-9A-F]{2})$")
+_ESCAPE = re.compile(r"[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}")
+
+NOT_COVERED = (
+    "names of persons",
+    "postal addresses",
+    "dates of birth",
+    "passport, licence and insurance numbers of countries not listed",
+    "telephone numbers with neither a country code, nor an American shape, nor a telling word before them",
+    "passwords that no telling word announces",
+    "anything inside images, files and encoded blobs",
+)
+"""What may be personal and is not looked for, in the words of the report."""
+
+
+class Span(NamedTuple):
+    """A finding: ``text[start:end]`` is of this kind; ``value`` is its normalised form, equal for equal values."""
+
+    start: int
+    end: int
+    kind: str
+    value: str
+
+
+def after_escape(text: str, start: int) -> int:
+    r"""Return ``start``, moved behind an escape sequence (``\n``, ``\u0020``) whose tail the finding would cut off."""
+    if start and text[start - 1] == "\\":
+        tail = _ESCAPE.match(text, start)
+        if tail:
+            return tail.end()
+    return start
+
+
+def boundary(text: str, start: int) -> str:
+    r"""Return the character before ``start``; nothing at the beginning and behind an escape (``\n``, ``%20``)."""
+    before = text[start - 1 : start] if start else ""
+    return "" if before.isalnum() and _ESCAPED.search(text, max(0, start - 6), start) else before
+
+
+def preceding(text: str, start: int, width: int = 40) -> str:
+    """Return the ``width`` characters before ``start`` in lower case: the context that a weak shape needs."""
+    return text[max(0, start - width) : start].lower()
+
+
+def resolve(spans: Iterable[Span]) -> list[Span]:
+    """Return the findings that stand, in order of place: of two that overlap the longer, then the earlier."""
+    kept: list[Span] = []
+    taken: list[tuple[int, int]] = []
+    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, s.kind, s.value)):
+        if all(span.end <= start or end <= span.start for start, end in taken):
+            kept.append(span)
+            taken.append((span.start, span.end))
+    return sorted(kept)
+
+
+_STRETCH = re.compile("[0-9](?:[ .()/\\-\u00a0\u2009\u202f\u2010-\u2013]{0,3}[0-9]){5,}")
+
+
+def stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each run of six digits or more, with at most three separators between two digits."""
+    for found in _STRETCH.finditer(text):
+        yield found.start(), found.end()
+
+
+_NO_DIGIT = re.compile("[^0-9]+")
+
+
+def digits_of(text: str) -> str:
+    """Return the ASCII digits of a text."""
+    return _NO_DIGIT.sub("", text)

@@ -1,0 +1,122 @@
+"""JSON as it is found in logs: tolerant where no meaning is lost, and a plain refusal where there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import blake2b
+
+import orjson
+
+SHAPE_CHARS = 80
+"""Length at which the shape of a refused record is cut."""
+
+_LETTER = re.compile(r"[^\W\d_]")
+_DIGIT = re.compile(r"\d")
+
+
+class UnreadableError(ValueError):
+    """A record that can't be read. Its message is a constant clause and never holds text of the record."""
+
+
+def decode(raw: bytes) -> object:
+    """Return the JSON value of one line or document.
+
+    NaN and Infinity (which Python writes) become null, lone surrogates and bytes that are no UTF-8 become U+FFFD.
+
+    :param raw: The bytes, without a line end.
+    :raises UnreadableError: If the bytes are no JSON, or are nested beyond what a log needs.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as cause:
+        if "depth limit" in str(cause):
+            message = "nested too deeply"
+            raise UnreadableError(message) from None
+    return _decode_leniently(raw)
+
+
+def decode_text(text: str) -> object:
+    """Return the JSON value that a string holds, or the string itself if it holds none.
+
+    :param text: A string that may be JSON (logs keep JSON inside strings up to three levels deep).
+    """
+    if text[:1] not in "{[" or not text:
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def encode(value: object) -> bytes:
+    """Return the value as compact JSON, keys in their logged order.
+
+    :param value: A decoded JSON value.
+    :raises UnreadableError: If it is nested too deeply.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        message = "nested too deeply"
+        raise UnreadableError(message) from None
+
+
+def encode_sorted(value: object) -> str:
+    """Return the value as compact JSON with sorted keys, so that equal values are equal texts.
+
+    :param value: A decoded JSON value.
+    :raises UnreadableError: If it is nested too deeply.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        message = "nested too deeply"
+        raise UnreadableError(message) from None
+
+
+def digest(raw: bytes) -> bytes:
+    """Return a 16-byte hash. It is unkeyed, so it stays in memory and is never written.
+
+    :param raw: What to hash.
+    """
+    return blake2b(raw, digest_size=16).digest()
+
+
+def shape(raw: bytes) -> str:
+    """Return the shape of a refused record: letters as ``a``, digits as ``9``, cut at 80 characters; never its text.
+
+    :param raw: The record as logged.
+    """
+    head = raw[: SHAPE_CHARS * 4].decode("utf-8", "replace").strip()[:SHAPE_CHARS]
+    return _DIGIT.sub("9", _LETTER.sub("a", head))
+
+
+def _decode_leniently(raw: bytes) -> object:
+    text = raw.decode("utf-8", "replace").lstrip("\ufeff")
+    try:
+        return _mended(json.loads(text, parse_constant=lambda _: None, strict=False))
+    except RecursionError:
+        message = "nested too deeply"
+        raise UnreadableError(message) from None
+    except ValueError:
+        message = "not valid JSON"
+        raise UnreadableError(message) from None
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd") if _is_broken(value) else value
+    if isinstance(value, list):
+        return [_mended(element) for element in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(element) for key, element in value.items()}
+    return value
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

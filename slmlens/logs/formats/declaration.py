@@ -1,0 +1,72 @@
+"""How an export format is declared: one small file each, read by one normaliser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """Keys of a format that logs a conversation line by line, from which calls are put together.
+
+    :param node: Id of the line.
+    :param parent: Id of the line before it in the conversation.
+    :param session: Id of the session.
+    :param request: Id that the lines of one answer share, beside the id of the message.
+    :param message: The message itself.
+    :param time: When the line was written.
+    :param folder: The working folder; only its last part is kept.
+    :param side: True on the lines of a subagent.
+    :param agent: Id of the subagent.
+    :param cost: What the tool said that the answer cost, in USD.
+    :param failed_model: Model name that the tool writes where the call failed.
+    :param spawns: Names of the tools that start a subagent, and the argument that names it.
+    :param quiet: Kinds of lines that are no messages.
+    """
+
+    node: str
+    parent: str
+    session: str
+    request: str
+    message: str
+    time: str
+    folder: str
+    side: str
+    agent: str
+    cost: str
+    failed_model: str
+    spawns: Mapping[str, str]
+    quiet: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """An export format.
+
+    :param name: Short name, as in ``--format``.
+    :param title: What it is called in messages to the user.
+    :param recognises: Tells whether one record is of this format.
+    :param carriers: Keys under which records may be wrapped, one inside the other.
+    :param request_at: Keys that may hold the request, the likeliest first.
+    :param response_at: Keys that may hold the response.
+    :param billing: ``metered``, or ``seat`` where a plan pays and a price is a list-price equivalent.
+    :param provider: The provider, where the format has only one.
+    :param service: The application, where the format has only one.
+    :param prompt_setting: What to switch on so that the log holds prompts.
+    :param thread: Keys of a conversation logged line by line; None where a record is a whole call.
+    """
+
+    name: str
+    title: str
+    recognises: Callable[[Record], bool]
+    prompt_setting: str
+    carriers: tuple[str, ...] = ()
+    request_at: tuple[str, ...] = ()
+    response_at: tuple[str, ...] = ()
+    billing: str = "metered"
+    provider: str | None = None
+    service: str | None = None
+    thread: Thread | None = None

@@ -1,0 +1,74 @@
+"""Token usage of any provider in one convention: cached tokens inside the input, reasoning inside the output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from slmlens.logs.units import count, nano_usd
+
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
+_CACHED = ("cache_read_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
+_WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens")
+
+
+class Usage(NamedTuple):
+    """Tokens of one call; None is unknown."""
+
+    input_tokens: int | None = None  # cached included
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None  # reasoning included
+    reasoning_tokens: int | None = None
+    logged_nusd: int | None = None
+
+
+def read_usage(usage: Mapping[str, object]) -> Usage:
+    """Return logged usage with its conventions normalised.
+
+    Anthropic counts cached tokens beside ``input_tokens``; OpenAI counts them inside ``prompt_tokens`` and inside the
+    ``input_tokens`` of the Responses API. Whatever the names, cached tokens that exceed the input must be beside it.
+    Reasoning that exceeds the output, or that the logged total adds on top (xAI), is brought inside.
+
+    :param usage: The ``usage`` object of an answer or of an envelope.
+    """
+    inputs = _details(usage, _INPUT_DETAILS)
+    outputs = _details(usage, _OUTPUT_DETAILS)
+    prompt, given = count(usage.get("prompt_tokens")), count(usage.get("input_tokens"))
+    cached = _first(inputs, ("cached_tokens",)) if inputs else None
+    beside = prompt is None and given is not None and not inputs
+    cached = cached if cached is not None else _first(usage, _CACHED)
+    written = _first(inputs, ("cache_write_tokens", "cache_creation_tokens"))
+    written = written if written is not None else _first(usage, _WRITTEN)
+    total_in = prompt if prompt is not None else given
+    if total_in is not None and (beside or (cached or 0) > total_in):
+        total_in += (cached or 0) + (written or 0)
+    out = count(usage.get("completion_tokens"))
+    out = out if out is not None else count(usage.get("output_tokens"))
+    reasoning = _first(outputs, ("reasoning_tokens", "thinking_tokens"))
+    if out is not None and reasoning and _reasoning_is_beside(usage, total_in, out, reasoning):
+        out += reasoning
+    return Usage(total_in, cached, written, out, reasoning, _cost(usage))
+
+
+def _reasoning_is_beside(usage: Mapping[str, object], total_in: int | None, out: int, reasoning: int) -> bool:
+    if reasoning > out:
+        return True
+    total = count(usage.get("total_tokens"))
+    return total is not None and total == (total_in or 0) + out + reasoning
+
+
+def _cost(usage: Mapping[str, object]) -> int | None:
+    cost = usage.get("cost", usage.get("total_cost"))
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost", cost.get("total"))
+    return nano_usd(cost)
+
+
+def _details(usage: Mapping[str, object], names: tuple[str, ...]) -> Mapping[str, object]:
+    return next((value for value in map(usage.get, names) if isinstance(value, Mapping)), {})
+
+
+def _first(values: Mapping[str, object], names: tuple[str, ...]) -> int | None:
+    return next((number for number in (count(values.get(name)) for name in names) if number is not None), None)

@@ -1,0 +1,176 @@
+"""One task as a reader meets it: what it is, what the evidence says, what it is worth, what would change that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from slmlens.reporting.headline import calls_a_month
+from slmlens.reporting.money import places_for, usd, usd_about, usd_range
+from slmlens.reporting.plain_words import (
+    ACTION,
+    EVIDENCE,
+    GRADE,
+    KEPT,
+    OUTPUT,
+    next_step,
+    parity_of,
+    session_agreement,
+    settles,
+)
+from slmlens.reporting.task_records import bucket_of
+from slmlens.reporting.text import counted, shorten, visible
+
+_NAME_CHARS = 120
+_SKELETON_CHARS = 1200
+_LIST_ITEMS = 8
+_HOLE = re.compile(r"<(?:text|one of|number|list|json|code|date|[A-Z_]{2,20})\b[^<>\n]{0,48}>")
+
+Json = Mapping[str, Any]
+
+
+def name_of(task: Json) -> str:
+    """Return the task's name, or its id where it has none."""
+    return shorten(task["name"].strip() or task["task_id"], _NAME_CHARS)
+
+
+def evidence_badge(task: Json) -> dict[str, str]:
+    """Return the evidence word, its label and meaning, and the grade: an icon and a word, never a colour alone."""
+    label, meaning = EVIDENCE[task["evidence"]]
+    return {"word": task["evidence"], "label": label, "meaning": meaning, "grade": task["grade"]}
+
+
+def saving_cell(task: Json) -> dict[str, str]:
+    """Return what a task is worth in one cell: a range a month, a rate per 1,000 calls, or ``no``."""
+    if task["action"] == "keep":
+        return {"value": "no", "note": KEPT.get(task["keep_because"], "")}
+    if task["saving_month_usd"] is not None:
+        head, _, rest = usd_range(task["saving_month_usd"]).partition(" (")
+        return {"value": head, "note": rest.rstrip(")")}
+    if task["saving_per_1000_calls_usd"] is not None:
+        pays = task["break_even_calls_month"]
+        note = "" if pays is None else f"breaks even at {about(pays)} calls a month"
+        return {"value": f"up to {usd_about(task['saving_per_1000_calls_usd'])} per 1,000 calls", "note": note}
+    return {"value": "not stated", "note": "no price or no time in the log"}
+
+
+def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the display values of a task's card."""
+    bucket = bucket_of(task["action"])
+    return {
+        "name": name_of(task),
+        "bucket": bucket,
+        "action": ACTION[task["action"]][0],
+        "action_why": KEPT.get(task["keep_because"]) if bucket == "keep" else ACTION[task["action"]][1],
+        "evidence": evidence_badge(task),
+        "grade_meaning": GRADE[task["grade"]],
+        "next_step": next_step(task),
+        "settles": settles(task),
+        "facts": _facts(task, summary),
+        "agreement": _agreement(task),
+        "saving": saving_cell(task),
+        "money": _money(task),
+        "reasons": task["reasons"][:_LIST_ITEMS],
+        "flips": task["flips"][:_LIST_ITEMS],
+        "levers": [_lever(entry) for entry in task["levers"][:_LIST_ITEMS]],
+        "candidates": task["candidates"][:_LIST_ITEMS],
+        "failures": [f"{n:,} {status}" for status, n in task["failures"].items()],
+        "loop": _loop(task),
+        "skeleton": skeleton(task["skeleton"]),
+        "exemplars": list(exemplars),
+        "task_id": task["task_id"],
+    }
+
+
+def skeleton(text: str) -> Markup:
+    """Return a prompt skeleton as escaped text whose typed holes are marked up."""
+    shown = visible(shorten(text, _SKELETON_CHARS))
+    parts, at = [], 0
+    for hole in _HOLE.finditer(shown):
+        parts += [escape(shown[at : hole.start()]), Markup('<span class="hole">{}</span>').format(hole[0])]
+        at = hole.end()
+    return Markup("").join([*parts, escape(shown[at:])])
+
+
+def about(calls: float) -> str:
+    """Return a number of calls to two significant digits."""
+    return f"{float(f'{calls:.1e}'):,.0f}"
+
+
+def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
+    monthly = calls_a_month(task, summary["window"])
+    runrates = [entry["runrate_usd"] for entry in summary["tasks"] if entry["runrate_usd"] is not None]
+    seen = {True: "people", False: "code or a tool", None: "not known"}[task["human_facing"]]
+    facts = [
+        ("Calls", f"{task['n_calls']:,} in {task['n_units']:,} {_unit_words(task)}"),
+        ("Calls a month", "not known" if monthly is None else f"about {about(monthly)}"),
+        ("Run-rate", "not priced" if task["runrate_usd"] is None else f"{usd(task['runrate_usd'], places_for(runrates))} in this log"),
+        ("Answer", f"{OUTPUT[task['output_kind']]}, read by {seen}"),
+        ("Where", " · ".join(dict.fromkeys([task["application"], *task["step_names"][:3]]))),
+    ]
+    if task["latency_p50_ms"] is not None:
+        facts.append(("Median latency", f"{task['latency_p50_ms'] / 1000:.1f} s"))
+    if task["stability"] is not None:
+        facts.append(("Stability", f"{100 * task['stability']:.0f} % of its calls stay together when sessions are resampled"))
+    return facts
+
+
+def _unit_words(task: Json) -> str:
+    return {"session": "sessions", "trace": "traces", "slot": "distinct contents"}[task["recurrence_unit"]]
+
+
+def _agreement(task: Json) -> dict[str, Any] | None:
+    estimate = parity_of(task)
+    if estimate is None:
+        return None
+    ceiling = task["ceiling"]
+    words = (
+        f"{estimate['slm']}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of answers acceptable "
+        f"(middle {100 * estimate['a_p50']:.0f} %, 90 % interval); chance of parity {100 * estimate['p_parity']:.0f} %."
+    )
+    if ceiling is None:
+        top = "Ceiling: no repeated prompts, so the present model is assumed to agree with itself always."
+    else:
+        span = "" if ceiling["lo90"] is None else f" ({100 * ceiling['lo90']:.0f} to {100 * ceiling['hi90']:.0f} %)"
+        top = f"Ceiling: the present model agrees with itself in {100 * ceiling['pair']:.0f} %{span} of {counted(ceiling['n'], 'repeat')}."
+    floor = None if task["constant"] is None else f"Floor: the best constant answer agrees in {100 * task['constant']:.0f} %."
+    return {
+        "words": words, "ceiling_words": top, "constant_words": floor,
+        "low": _x(estimate["a_lo90"]), "mid": _x(estimate["a_p50"]), "high": _x(estimate["a_hi90"]),
+        "width": round(_x(estimate["a_hi90"]) - _x(estimate["a_lo90"]), 1),
+        "ceiling": _x(1.0 if ceiling is None else ceiling["pair"]),
+        "constant": None if task["constant"] is None else _x(task["constant"]),
+    }
+
+
+def _x(share: float) -> float:
+    return round(10 + 380 * share, 1)
+
+
+def _money(task: Json) -> list[tuple[str, str]]:
+    lines = []
+    if task["saving_per_1000_calls_usd"] is not None:
+        lines.append(("Per 1,000 calls moved", f"{usd_about(task['saving_per_1000_calls_usd'])}, before people cost"))
+    if task["break_even_calls_month"] is not None:
+        lines.append(("Breaks even at", f"{about(task['break_even_calls_month'])} calls a month"))
+    if task["payback_months"] is not None:
+        lines.append(("Payback", f"{task['payback_months']:.1f} months"))
+    return lines
+
+
+def _lever(lever: Json) -> dict[str, str]:
+    saving = lever["saving_month_usd"]
+    return {"name": lever["name"], "saving": "not stated" if saving is None else f"about {usd_about(saving)} a month", "note": lever["note"]}
+
+
+def _loop(task: Json) -> str | None:
+    agreement = session_agreement(task)
+    if agreement is None:
+        return None
+    return (
+        f"Runs {task['steps_per_session']:.1f} times a session. At the middle estimate about {100 * agreement:.0f} % of sessions "
+        "would pass without a differing answer: in a loop, errors compound."
+    )

@@ -1,0 +1,237 @@
+"""The one sentence a reader takes away, chosen by what the log can carry. A range where there is one, never a bare point."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from slmlens.reporting.money import usd, usd_about, usd_range
+from slmlens.reporting.text import counted, joined, shorten
+from slmlens.spend.months import MIN_DAYS, MONTH_DAYS
+
+_NAME_LIMIT = 80
+_KEPT_FOR = {
+    "money": ("would not repay the work", "would not repay the work"),
+    "quality": ("fails on quality", "fail on quality"),
+    "gate": ("may not be moved", "may not be moved"),
+    "unknown": ("has too little data to judge", "have too little data to judge"),
+}
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """A task and what it would take for it to pay.
+
+    :param name: Its name.
+    :param break_even_calls_month: Calls a month from which it pays; None: never.
+    :param calls_month: Calls a month the log shows; None: no month can be stated.
+    """
+
+    name: str
+    break_even_calls_month: float | None
+    calls_month: float | None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the headline is chosen from.
+
+    :param has_prompts: False: the log holds no prompt at all.
+    :param spend_usd: Priced spend of the log; None: nothing could be priced.
+    :param days: Days of the calendar window; None: the log has no times.
+    :param month_mid_usd: Run-rate a month; None: not stated.
+    :param saving: ``p10``, ``p50``, ``p90`` in US dollars a month of the whole plan; None: not stated.
+    :param per_1000_usd: Saving per 1,000 calls of each task to act on, where known.
+    :param break_even: Break-even calls a month of each task to act on, where it has one.
+    :param kept: Number of kept tasks by reason (``quality``, ``money``, ``gate``, ``unknown``).
+    :param nearest: The kept task that is nearest to paying, if any has a break-even.
+    :param seat_share: Share of the spend that a seat plan covers, in 0..1.
+    """
+
+    n_calls: int
+    n_tasks: int
+    n_ready: int
+    n_pilot: int
+    has_prompts: bool = True
+    spend_usd: float | None = None
+    days: float | None = None
+    month_mid_usd: float | None = None
+    saving: Mapping[str, float] | None = None
+    per_1000_usd: Sequence[float] = ()
+    break_even: Sequence[float] = ()
+    kept: Mapping[str, int] = field(default_factory=dict)
+    nearest: Prospect | None = None
+    seat_share: float = 0.0
+
+
+def headline(outlook: Outlook) -> str:
+    """Return the headline; it says *potential*, because a log can show no other saving."""
+    if not outlook.has_prompts:
+        return _without_prompts(outlook)
+    if outlook.n_tasks == 0:
+        return _without_tasks(outlook)
+    if outlook.n_ready + outlook.n_pilot == 0:
+        return _nothing_pays(outlook)
+    if outlook.saving is None:
+        return _per_call(outlook)
+    return _saving(outlook, outlook.saving)
+
+
+def _saving(outlook: Outlook, saving: Mapping[str, float]) -> str:
+    seat = "At list prices, " if outlook.seat_share > 0 else ""
+    acting = outlook.n_ready + outlook.n_pilot
+    share = ""
+    if outlook.month_mid_usd and saving["p10"] >= 0:
+        low, high = (100 * saving[end] / outlook.month_mid_usd for end in ("p10", "p90"))
+        share = f", {low:.0f} to {high:.0f} % of the {usd_about(outlook.month_mid_usd)} a month these calls cost"
+    verb = "carries" if acting == 1 else "carry"
+    found = f"{acting} of {counted(outlook.n_tasks, 'task')} {verb} a potential saving of {usd_range(saving)}{share}"
+    return f"{seat}{found}: {_readiness(outlook)}.{_seat(outlook)}"
+
+
+def _per_call(outlook: Outlook) -> str:
+    acting = outlook.n_ready + outlook.n_pilot
+    where = f"{acting} of {counted(outlook.n_tasks, 'task')}"
+    if not outlook.per_1000_usd:
+        verb = "is worth a closer look" if acting == 1 else "are worth a closer look"
+        return f"{where} {verb} ({_readiness(outlook)}), but no saving is stated: {_why_no_month(outlook)}.{_seat(outlook)}"
+    verb = "carries" if acting == 1 else "carry"
+    rate = _span([usd_about(value) for value in sorted(outlook.per_1000_usd)], single="up to {}")
+    pays = ""
+    if outlook.break_even:
+        calls = _span([_calls(value) for value in sorted(outlook.break_even)], single="about {}")
+        pays = f" and breaks even at {calls} calls a month" if acting == 1 else f" and break even at {calls} calls a month"
+    return (
+        f"{where} {verb} a potential saving of {rate} per 1,000 calls moved (before people cost){pays}: "
+        f"{_readiness(outlook)}. No monthly figure is stated: {_why_no_month(outlook)}.{_seat(outlook)}"
+    )
+
+
+def _nothing_pays(outlook: Outlook) -> str:
+    kept = [
+        f"{n:,} {_KEPT_FOR[reason][n != 1]}"
+        for reason, n in sorted(outlook.kept.items(), key=lambda pair: (-pair[1], pair[0]))
+        if n and reason in _KEPT_FOR
+    ]
+    why = f" Of {counted(outlook.n_tasks, 'task')}, {joined(kept)}." if kept else ""
+    cost = ""
+    if outlook.month_mid_usd is not None:
+        cost = f" at {usd_about(outlook.month_mid_usd)} a month"
+    return f"No task in this log pays for a migration{cost}.{why}{_what_it_takes(outlook)}{_seat(outlook)}"
+
+
+def _what_it_takes(outlook: Outlook) -> str:
+    near = outlook.nearest
+    if near is None or near.break_even_calls_month is None:
+        return ""
+    seen = "" if near.calls_month is None else f"; the log shows about {_calls(near.calls_month)}"
+    name = shorten(near.name, _NAME_LIMIT)
+    return f" The nearest, “{name}”, would break even at about {_calls(near.break_even_calls_month)} calls a month{seen}."
+
+
+def _without_tasks(outlook: Outlook) -> str:
+    spent = "" if outlook.spend_usd is None else f" and the {usd(outlook.spend_usd)} they cost"
+    return (
+        f"No step in this log recurs in enough sessions to be called a task: all {counted(outlook.n_calls, 'call')}{spent} "
+        "stay unassigned, and no saving is claimed. A longer log would show whether steps recur."
+    )
+
+
+def _without_prompts(outlook: Outlook) -> str:
+    over = "" if outlook.days is None else f" over {counted(round(outlook.days), 'day')}"
+    spent = "none of them could be priced" if outlook.spend_usd is None else f"{usd(outlook.spend_usd)}{over}"
+    month = "" if outlook.month_mid_usd is None else f", about {usd_about(outlook.month_mid_usd)} a month at today's prices"
+    return (
+        "This log holds no prompts, so it shows what was spent and not which tasks could move to a small model: "
+        f"{counted(outlook.n_calls, 'call')}, {spent}{month}. To find the tasks, switch on prompt logging and run again."
+        f"{_seat(outlook)}"
+    )
+
+
+def _readiness(outlook: Outlook) -> str:
+    if outlook.n_ready and outlook.n_pilot:
+        verb = "needs" if outlook.n_pilot == 1 else "need"
+        return f"{outlook.n_ready} ready to move, {outlook.n_pilot} {verb} a pilot first"
+    if outlook.n_ready:
+        return f"{'all' if outlook.n_ready > 1 else 'it is'} ready to move"
+    return "each needs a pilot first" if outlook.n_pilot > 1 else "it needs a pilot first"
+
+
+def _why_no_month(outlook: Outlook) -> str:
+    if outlook.spend_usd is None:
+        return "none of the calls could be priced (name their model with --assume-model)"
+    if outlook.days is None:
+        return "the log has no times"
+    if outlook.month_mid_usd is None:
+        return f"the log covers {counted(round(outlook.days), 'day')}, too few for a month"
+    return "the money of these tasks could not be worked out"
+
+
+def _seat(outlook: Outlook) -> str:
+    if outlook.seat_share <= 0:
+        return ""
+    whole = outlook.seat_share >= 1
+    some = "These calls were" if whole else f"{100 * outlook.seat_share:.0f} % of this spend was"
+    theirs = "the figures" if whole else "its figures"
+    return f" {some} paid by a seat plan: {theirs} are list-price equivalents, and nothing is saved there until the plan changes."
+
+
+def _span(ordered: Sequence[str], single: str) -> str:
+    if ordered[0] == ordered[-1]:
+        return single.format(ordered[0])
+    return f"{ordered[0]} to {ordered[-1]}"
+
+
+def _calls(value: float) -> str:
+    return f"{float(f'{value:.1e}'):,.0f}"
+
+
+def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float = 0.0) -> Outlook:
+    """Return what the headline needs to know, read from a summary whose headline is still empty.
+
+    :param summary: As :func:`slmlens.reporting.summary.summarise` returns it.
+    """
+    tasks: list[Mapping[str, Any]] = summary["tasks"]
+    acting = [task for task in tasks if task["action"] != "keep"]
+    pilot = sum(task["action"].startswith("pilot") for task in acting)
+    month, window = summary["ledger"]["month_usd"], summary["window"]
+    return Outlook(
+        n_calls=summary["rows"]["calls"],
+        n_tasks=len(tasks),
+        n_ready=len(acting) - pilot,
+        n_pilot=pilot,
+        has_prompts=has_prompts,
+        spend_usd=summary["ledger"]["imported_usd"],
+        days=window["days"],
+        month_mid_usd=None if month is None else month["mid"],
+        saving=summary["plan"]["saving_month_usd"],
+        per_1000_usd=_known(acting, "saving_per_1000_calls_usd"),
+        break_even=_known(acting, "break_even_calls_month"),
+        kept=Counter(task["keep_because"] for task in tasks if task["keep_because"]),
+        nearest=_nearest(tasks, window),
+        seat_share=seat_share,
+    )
+
+
+def calls_a_month(task: Mapping[str, Any], window: Mapping[str, Any]) -> float | None:
+    """Return the calls of a task in 30 days at the log's pace; None where the log has no times or covers no week."""
+    if not window["days"] or round(window["days"]) < MIN_DAYS:
+        return None
+    return float(task["n_calls"] / window["days"] * MONTH_DAYS / window["sampling_rate"])
+
+
+def _known(tasks: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [task[name] for task in tasks if task[name] is not None]
+
+
+def _nearest(tasks: Sequence[Mapping[str, Any]], window: Mapping[str, Any]) -> Prospect | None:
+    def distance(task: Mapping[str, Any]) -> tuple[float, str]:
+        return task["break_even_calls_month"] / (calls_a_month(task, window) or task["n_calls"] or 1), task["task_id"]
+
+    waiting = [task for task in tasks if task["keep_because"] == "money" and task["break_even_calls_month"] is not None]
+    if not waiting:
+        return None
+    best = min(waiting, key=distance)
+    return Prospect(best["name"], best["break_even_calls_month"], calls_a_month(best, window))

@@ -1,0 +1,153 @@
+"""The summary: one dict of everything that a report shows. HTML, PDF, spreadsheet and JSON are renderings of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+import polars as pl
+
+from slmlens.reporting.accounts import month_record, settle
+from slmlens.reporting.headline import headline, outlook
+from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
+from slmlens.reporting.task_records import cents, task_record, task_rows
+from slmlens.reporting.text import counted, visible_tree
+from slmlens.results import Plan
+from slmlens.spend.ledger import Ledger
+from slmlens.spend.months import Month
+
+SCHEMA = "slmlens/summary@1"
+
+_ROW_KINDS = ("records", "calls", "parents", "duplicates", "rejects", "other")
+_UNPRICED_SHOWN = 5
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the run knows and no frame carries.
+
+    :param redaction: ``enabled``, ``text_kept`` (false with ``--no-text``), ``counts`` (values replaced, by kind) and
+        ``not_covered`` (sentences). Keys left out take the default.
+    :param decisions: One record a decision: ``id, op, what, by, at, why, status`` (applied, stale or undone).
+    :param method: Sentences on how this run was made (version, seed, settings), put before ours.
+    :param limits: Sentences on what this run can't say, put before ours.
+    """
+
+    redaction: Mapping[str, Any] = field(default_factory=dict)
+    decisions: Sequence[Mapping[str, Any]] = ()
+    method: Sequence[str] = ()
+    limits: Sequence[str] = ()
+
+
+def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | None = None) -> Json:
+    """Return the summary of a run, as ``summary.schema.json`` describes it (``slmlens/summary@1``).
+
+    Money is rounded from nano-USD by the largest remainder, so that tasks add up to their total, and tasks, unassigned
+    and excluded spend to what was imported. Every string is made readable (:func:`slmlens.reporting.text.visible`).
+
+    :param ledger: Where the money of every call went.
+    :param month: The run-rate of a month, or why there is none.
+    :raises ContractError: If the tasks' calls cost another sum than the ledger says.
+    """
+    facts = facts or RunFacts()
+    rows = task_rows(plan, ledger.by_task)
+    accounts = settle(ledger, rows)
+    money = zip(rows.iter_rows(named=True), accounts.task_spend_usd, accounts.task_runrate_usd, strict=True)
+    summary: Json = {
+        "schema": SCHEMA,
+        "window": _window(plan, month),
+        "rows": _rows(plan.tasks.calls.files),
+        "ledger": {**accounts.ledger, **month_record(month)},
+        "tasks": [
+            task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
+            for row, spend, runrate in money
+        ],
+        "plan": {"headline": "", **_plan(plan, rows), "coverage": accounts.coverage},
+        "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
+        "false_green": plan.verdicts.false_green,
+        "redaction": {"enabled": True, "text_kept": True, "counts": {}, "not_covered": [], **facts.redaction},
+        "decisions": [dict(decision) for decision in facts.decisions],
+        "method": [*facts.method, *GENERAL_METHOD],
+        "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],
+    }
+    seat_share = ledger.seat_nusd / ledger.imported_nusd if ledger.imported_nusd else 0.0
+    summary["plan"]["headline"] = headline(outlook(summary, has_prompts=_has_prompts(plan), seat_share=seat_share))
+    clean = visible_tree(summary)
+    assert isinstance(clean, dict)
+    return clean
+
+
+def summary_schema() -> Json:
+    """Return the JSON Schema (draft 2020-12) of the summary."""
+    text = resources.files("slmlens.reporting").joinpath("summary.schema.json").read_text(encoding="utf-8")
+    schema: Json = json.loads(text)
+    return schema
+
+
+def _window(plan: Plan, month: Month) -> Json:
+    timed = month.start is not None
+    return {
+        "start": None if month.start is None else _iso(month.start),
+        "end": None if month.end is None else _iso(month.end),
+        "days": round(month.days, 2) if timed else None,
+        "active_days": month.active_days if timed else None,
+        "sampling_rate": plan.tasks.calls.sampling_rate,
+    }
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _rows(files: pl.DataFrame) -> Json:
+    listed = files.sort("file").select("file", "format", *_ROW_KINDS)
+    return {**{name: int(listed.get_column(name).sum()) for name in _ROW_KINDS}, "files": listed.to_dicts()}
+
+
+def _share(nusd: int | None, ledger: Ledger) -> float | None:
+    return None if nusd is None or not ledger.imported_nusd else round(nusd / ledger.imported_nusd, 6)
+
+
+def _plan(plan: Plan, rows: pl.DataFrame) -> Json:
+    saving = plan.total.get("saving_month_nusd")
+    known = rows.filter((pl.col("action") != "keep") & pl.col("p50_nusd").is_not_null())
+    shown = set(rows.get_column("task_id"))
+    order: Any = plan.total.get("order") or ()
+    one_off: Any = plan.total.get("one_off_nusd")
+    return {
+        "order": [task_id for task_id in order if task_id in shown],
+        "one_off_usd": cents(one_off),
+        "saving_month_usd": _range(saving),
+        "sum_of_task_p50_usd": None if known.is_empty() else cents(int(known.get_column("p50_nusd").sum())),
+    }
+
+
+def _range(saving: Any) -> Json | None:  # noqa: ANN401  a mapping or a triple, as the plan's total carries it
+    if saving is None:
+        return None
+    ends = [saving[end] for end in ("p10", "p50", "p90")] if isinstance(saving, Mapping) else list(saving)
+    return None if None in ends else dict(zip(("p10", "p50", "p90"), map(cents, ends), strict=True))
+
+
+def _has_prompts(plan: Plan) -> bool:
+    return plan.tasks.calls.calls.get_column("message_ids").list.len().fill_null(0).max() not in (None, 0)
+
+
+def _unpriced(ledger: Ledger) -> list[str]:
+    lines = [
+        f"{counted(row['calls'], 'call')} of {row['model'] or 'no named model'}"
+        f"{' at ' + row['provider'] if row['provider'] else ''} could not be priced ({row['why']}; "
+        f"{row['tokens'] or 0:,} tokens): their money is unknown and in no sum."
+        for row in ledger.unpriced.head(_UNPRICED_SHOWN).iter_rows(named=True)
+    ]
+    hidden = ledger.unpriced.slice(_UNPRICED_SHOWN)
+    if not hidden.is_empty():
+        calls = int(hidden.get_column("calls").sum())
+        lines.append(f"{counted(calls, 'call')} of {counted(hidden.height, 'further model')} could not be priced either.")
+    return lines

@@ -1,0 +1,195 @@
+"""When two answers of a task count as the same: one comparator, shared by ceiling, probes and pilots."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from slmlens.suitability.answers import NO_TOOL, TOOL, WHOLE, Answer, words
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+REQUIRED_SHARE = 0.99
+"""A JSON key counts when at least this share of the incumbent's answers has it."""
+FREE_TEXT_WORDS = 5
+FREE_TEXT_DISTINCT = 0.5
+"""A field is free text when its mean length exceeds the one and its share of distinct values the other."""
+SAME_TEXT_F1 = 0.8
+"""Token F1 from which two free texts count as the same (a weak comparator)."""
+MIN_CLASS_UNITS = 3
+CLASS_COVERAGE = 0.90
+MAX_CLASSES = 200
+"""Values are classes when those shared by MIN_CLASS_UNITS units cover CLASS_COVERAGE of the calls."""
+LABEL_WORDS = 12
+_MISSING = "\x00"
+_CANDIDATES = 5
+
+
+@dataclass(frozen=True)
+class Field:
+    """One part of a task's answers.
+
+    :param name: Key path, ``TOOL``, or ``WHOLE``.
+    :param values: Canonical text of each answer; a missing key has a value of its own.
+    :param codes: The values as integers; equal code = equal text.
+    :param free: Compared by token F1, not by equality.
+    :param classes: The values are few and recurring, so a student can learn them.
+    """
+
+    name: str
+    values: list[str]
+    codes: Ints
+    free: bool
+    classes: bool
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of distinct values."""
+        return int(self.codes.max()) + 1 if len(self.codes) else 0
+
+
+@dataclass(frozen=True)
+class TaskAnswers:
+    """The usable answers of one task under its comparator.
+
+    :param kind: Output kind of the task, from ``tables.OUTPUT_KINDS``.
+    :param answers: The parsed answers.
+    :param fields: The fields that count.
+    :param exact: Code of each answer over all fields that are not free text.
+    :param weak: The comparator is a proxy: free text, or program text that wasn't parsed.
+    :param units: Code of the recurrence unit of each answer.
+    """
+
+    kind: str
+    answers: list[Answer]
+    fields: tuple[Field, ...]
+    exact: Ints
+    weak: bool
+    units: Ints
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @property
+    def free_fields(self) -> tuple[Field, ...]:
+        """Fields compared by token F1."""
+        return tuple(field for field in self.fields if field.free)
+
+    def equal(self, left: Ints, right: Ints) -> Bools:
+        """Return whether answers ``left[i]`` and ``right[i]`` count as the same."""
+        same = self.exact[left] == self.exact[right]
+        for field in self.free_fields:
+            for i in np.flatnonzero(same & (field.codes[left] != field.codes[right])):
+                same[i] = token_f1(field.values[left[i]], field.values[right[i]]) >= SAME_TEXT_F1
+        return same
+
+    def constant(self) -> tuple[float, int]:
+        """Return the agreement b of the best constant answer, and the row of that answer.
+
+        Free text: the best of the commonest answers, so b is a lower estimate there.
+        """
+        joint = self.joint_codes()
+        everyone = np.arange(len(self))
+        if not self.free_fields:
+            row = int(np.flatnonzero(joint == np.bincount(joint).argmax())[0])
+            return float((joint == joint[row]).mean()), row
+        codes, first, counts = np.unique(joint, return_index=True, return_counts=True)
+        top = np.lexsort((codes, -counts))[:_CANDIDATES]
+        scored = [(float(self.equal(np.full(len(self), first[i]), everyone).mean()), -int(first[i])) for i in top]
+        share, row = max(scored)
+        return share, -row
+
+    def joint_codes(self) -> Ints:
+        """Return one code per answer over all counted fields; equal code = equal text in every field."""
+        return encode_rows([field.codes for field in self.fields])
+
+
+def token_f1(left: str, right: str) -> float:
+    """Return the F1 of shared words, counting repeats; two empty texts are the same."""
+    a, b = Counter(words(left)), Counter(words(right))
+    if not a and not b:
+        return 1.0
+    shared = sum((a & b).values())
+    return 2 * shared / (a.total() + b.total()) if shared else 0.0
+
+
+def encode(values: list[str]) -> Ints:
+    """Return integer codes of texts, by sorted order so that row order doesn't matter."""
+    return pl.Series(values, dtype=pl.String).rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def encode_rows(columns: list[Ints]) -> Ints:
+    """Return one code per row of several code columns."""
+    if len(columns) == 1:
+        return columns[0]
+    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64).reshape(-1)
+
+
+def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
+    """Return the comparator of a task, fitted on the incumbent's usable answers.
+
+    :param answers: Parsed answers, at least one.
+    :param units: Recurrence unit code of each answer.
+    """
+    kinds = Counter(answer.kind for answer in answers)
+    kind = max(sorted(kinds), key=lambda name: kinds[name])
+    fields = tuple(_field(name, answers, units) for name in _counted(answers, kind))
+    if kind == "text" and _is_label(fields[0]):
+        kind = "label"
+    joint = [field.codes for field in fields if not field.free]
+    exact = encode_rows(joint) if joint else np.zeros(len(answers), dtype=np.int64)
+    free = any(field.free for field in fields)
+    weak = free or (kind in {"text", "code"} and not fields[0].classes)
+    return TaskAnswers(kind, answers, fields, exact, weak, units)
+
+
+def _counted(answers: list[Answer], kind: str) -> list[str]:
+    """Names of the fields that count: required JSON keys; every argument of tool calls; else the whole."""
+    n = len(answers)
+    if kind == "tool_call":
+        return sorted({name for answer in answers if answer.kind == kind for name in answer.fields})
+    if kind != "json":
+        return [WHOLE]
+    seen = Counter(name for answer in answers if answer.kind == "json" for name in answer.fields)
+    of_kind = sum(answer.kind == "json" for answer in answers)
+    required = sorted(name for name, k in seen.items() if k >= REQUIRED_SHARE * of_kind)
+    return required or ([WHOLE] if n else [])
+
+
+def _field(name: str, answers: list[Answer], units: Ints) -> Field:
+    values = [_value(answer, name) for answer in answers]
+    codes = encode(values)
+    present = [value for value in values if not value.startswith(_MISSING)]
+    long = bool(present) and sum(len(words(value)) for value in present) / len(present) > FREE_TEXT_WORDS
+    free = long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
+    return Field(name, values, codes, free, not free and has_classes(codes, units))
+
+
+def _value(answer: Answer, name: str) -> str:
+    """The field's text. An answer of another form never equals one that has the field."""
+    if name in answer.fields:
+        return answer.fields[name]
+    if name == TOOL:
+        return _MISSING + NO_TOOL
+    if name == WHOLE:
+        return _MISSING + answer.canonical
+    return _MISSING + ("" if answer.kind in {"json", "tool_call"} else answer.canonical)
+
+
+def has_classes(codes: Ints, units: Ints) -> bool:
+    """Return whether the values are few and recur across units, so that a student could learn them."""
+    if not len(codes):
+        return False
+    pairs = np.unique(np.stack([codes, units], axis=1), axis=0)
+    shared = np.bincount(pairs[:, 0], minlength=int(codes.max()) + 1) >= MIN_CLASS_UNITS
+    return bool(shared[codes].mean() >= CLASS_COVERAGE and shared.sum() <= MAX_CLASSES)
+
+
+def _is_label(field: Field) -> bool:
+    lengths = [len(words(value)) for value in set(field.values)]
+    return field.classes and float(np.median(lengths)) <= LABEL_WORDS

@@ -1,0 +1,158 @@
+"""What a log shows of each task, ready for the probes: usable answers, prompts and sessions in time order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from slmlens.results import Tasks
+from slmlens.suitability.answers import Answer, parse_answer
+from slmlens.suitability.splits import stable_hash
+from slmlens.tasks.slots import slot_texts
+
+Ints = NDArray[np.int64]
+
+TIMED_SHARE = 0.95
+"""A log is in time order when at least this share of its usable calls has a time, and the times differ."""
+_UNIT_PART = 10
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The usable calls of one task, sorted by the beginning of their unit, then by time.
+
+    :param task_id: The task.
+    :param answers: Parsed answers.
+    :param units: Recurrence unit of each call, as a code.
+    :param sessions: Session of each call as a code; -1: unknown, or the answer was served from a cache.
+    :param prompts: Code of the prompt before redaction, byte for byte; -1: unknown.
+    :param texts: Text of the prompt's last message, placeholders as they stand.
+    :param slots: Slot text of the prompt.
+    :param sites: Call site of the task.
+    :param time_ordered: False: the log has no times, and units are in the order of a hash of their content.
+    """
+
+    task_id: str
+    answers: list[Answer]
+    units: Ints
+    sessions: Ints
+    prompts: Ints
+    texts: list[str]
+    slots: list[str]
+    sites: str
+    time_ordered: bool
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @property
+    def n_units(self) -> int:
+        """Number of recurrence units."""
+        return len(np.unique(self.units))
+
+    def sample(self, most: int, seed: int) -> Ints:
+        """Return the rows that a probe looks at: whole units in a random order until ``most`` calls are reached.
+
+        A unit longer than a tenth of that gives its first calls only, so that one batch job can't be the sample.
+        """
+        if len(self) <= most:
+            return np.arange(len(self))
+        _, first, inverse, counts = np.unique(self.units, return_index=True, return_inverse=True, return_counts=True)
+        rank = np.arange(len(self)) - _first_rows(self.units, inverse.reshape(-1))
+        part = max(most // _UNIT_PART, 1)
+        signature = [stable_hash(f"{self.slots[row]}\x00{row}", f"sample{seed}") for row in first]
+        order = np.argsort(np.array(signature, dtype=np.uint64), kind="stable")
+        taken = np.cumsum(np.minimum(counts[order], part)) <= most
+        chosen = np.zeros(len(order), dtype=np.bool_)
+        chosen[order[taken]] = True
+        return np.flatnonzero(chosen[inverse.reshape(-1)] & (rank < part))
+
+
+def _first_rows(units: Ints, inverse: Ints) -> Ints:
+    """Rank base: for each row, the number of rows before it minus its place inside its unit."""
+    order = np.argsort(inverse, kind="stable")
+    sizes = np.bincount(inverse)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = np.empty(len(units), dtype=np.int64)
+    place[order] = np.arange(len(units)) - starts
+    return np.arange(len(units)) - place
+
+
+def observe(tasks: Tasks) -> Iterator[Observed]:
+    """Yield the usable calls of each task that has any, in the order of ``task_id``.
+
+    :param tasks: The tasks; only calls assigned by the prompt-only rule, with status ``ok``, count.
+    """
+    frame = _usable(tasks)
+    timed = frame.height > 0 and frame.get_column("started_at").is_not_null().mean() >= TIMED_SHARE
+    timed = timed and frame.get_column("started_at").n_unique() > 1
+    frame = _ordered(frame, timed=timed)
+    parsed: dict[tuple[str | None, str], Answer] = {}
+    sites = dict(tasks.tasks.select("task_id", "call_site").iter_rows())
+    for (task_id,), part in frame.group_by("task_id", maintain_order=True):
+        answers = []
+        for text, calls in part.select("answer_text", "tool_calls").iter_rows():
+            key = (text, repr(calls) if calls else "")
+            if key not in parsed:
+                parsed[key] = parse_answer(text, calls)
+            answers.append(parsed[key])
+        yield Observed(
+            task_id=str(task_id),
+            answers=answers,
+            units=_codes(part.get_column("unit")),
+            sessions=_codes(part.get_column("independent")),
+            prompts=_codes(part.get_column("prompt_key")),
+            texts=part.get_column("prompt_text").to_list(),
+            slots=part.get_column("slot_text").to_list(),
+            sites=sites[str(task_id)],
+            time_ordered=timed,
+        )
+
+
+def _usable(tasks: Tasks) -> pl.DataFrame:
+    """Calls that belong to a task and whose answer may be learned from, with answer, prompt and unit."""
+    calls = tasks.calls.calls
+    text = tasks.calls.messages.select("message_id", "text")
+    columns = ("call_id", "session_id", "started_at", "message_ids", "answer_id", "prompt_key", "tool_calls")
+    usable = (
+        calls.filter((pl.col("status") == "ok") & (pl.col("answer_id").is_not_null() | (pl.col("tool_calls").list.len() > 0)))
+        .select(columns)
+        .join(tasks.assignments.drop_nulls("task_id").select("call_id", "task_id", "unit_id"), on="call_id")
+        .with_columns(
+            unit=pl.coalesce("unit_id", "session_id", "call_id"),
+            # "#2" marks a second call under one response id: the same answer served again
+            independent=pl.when(~pl.col("call_id").str.contains(r"#\d+$")).then("session_id"),
+            prompt_id=pl.col("message_ids").list.last(),
+        )
+        .join(text.rename({"message_id": "answer_id", "text": "answer_text"}), on="answer_id", how="left")
+        .join(text.rename({"message_id": "prompt_id", "text": "prompt_text"}), on="prompt_id", how="left")
+        .filter(pl.col("answer_text").is_not_null() | (pl.col("tool_calls").list.len() > 0))
+    )
+    slots = slot_texts(tasks, usable.get_column("call_id"))
+    return usable.join(slots, on="call_id", how="left").with_columns(pl.col("prompt_text", "slot_text").fill_null(""))
+
+
+def _ordered(frame: pl.DataFrame, *, timed: bool) -> pl.DataFrame:
+    """Sort by task, beginning of the unit, time and id; without times a hash of the unit's texts stands for its beginning."""
+    if timed:
+        start = pl.col("started_at").min().over("task_id", "unit")
+        return frame.with_columns(start=start).sort("task_id", "start", "unit", "started_at", "call_id", nulls_last=True)
+    # the unit's own name is hashed with a key of the run, so its order would change from run to run
+    hashes = [stable_hash(text, "unit") for text in frame.get_column("slot_text")]
+    return (
+        frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt64))
+        .with_columns(start=pl.col("hash").min().over("task_id", "unit"))
+        .sort("task_id", "start", "unit", "call_id")
+    )
+
+
+def _codes(column: pl.Series) -> Ints:
+    """Integer codes in order of first appearance; -1 for null."""
+    seen: dict[str, int] = {}
+    return np.array(
+        [-1 if value is None else seen.setdefault(value, len(seen)) for value in column.to_list()], dtype=np.int64
+    )

@@ -1,0 +1,131 @@
+"""Signals of a task in one pass over its calls: what a log shows of its answers, prompts, tools and failures."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from slmlens.results import Tasks
+from slmlens.suitability.priors import CHARS_PER_TOKEN
+
+MAX_CHARS = 4_000
+"""Longest text whose words are compared for copying."""
+SIDE_EFFECT_VERBS = (
+    "add|apply|archive|assign|ban|block|book|buy|cancel|change|charge|close|commit|create|delete|deploy|disable|drop|edit"
+    "|enable|execute|exec|grant|insert|invite|kill|merge|modify|move|notify|order|pay|post|publish|purchase|push|refund"
+    "|release|remove|rename|reply|reset|restart|revoke|rollback|run|save|schedule|send|set|shell|submit|transfer|update"
+    "|upload|write"
+)
+"""Verbs of tools that change something outside; a name is judged by its words."""
+_MEDIA = r"(?m)^\[(?:image|audio|video)\]$"
+_SECONDS_PER_DAY = 86_400
+
+
+def task_signals(tasks: Tasks) -> pl.DataFrame:
+    """Return one row a task: ``task_id`` and one Float64 column a signal (null: the log does not show it).
+
+    ``output_tokens_*`` and ``input_tokens_*`` as logged, ``output_chars_mean``, ``reasoning_tokens_mean``,
+    ``cached_share`` of input tokens, ``turn_depth`` (messages a prompt), ``tools_offered``, ``tools_chosen`` (distinct),
+    ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls of tools whose name has
+    a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last message),
+    ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
+    """
+    owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
+    calls = tasks.calls.calls.join(owner, on="call_id")
+    usable = calls.filter(pl.col("status") == "ok")
+    frames = [_volume(calls), _tokens(usable), _tools(usable), _copying(usable, tasks.calls.messages)]
+    frames.append(_media(calls, tasks.calls.messages))
+    signals = tasks.tasks.select("task_id").sort("task_id")
+    for frame in frames:
+        signals = signals.join(frame, on="task_id", how="left")
+    return signals.with_columns(pl.exclude("task_id").cast(pl.Float64))
+
+
+def failure_census(tasks: Tasks) -> pl.DataFrame:
+    """Return ``task_id, status, n``: the calls of each task that failed, by how; the bar that an SLM has to beat."""
+    owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
+    failed = tasks.calls.calls.filter(pl.col("status") != "ok").join(owner, on="call_id")
+    return failed.group_by("task_id", "status").agg(n=pl.len().cast(pl.Int64)).sort("task_id", "status")
+
+
+def output_tokens(row: dict[str, float | None]) -> float:
+    """Return the mean output tokens of a row of :func:`task_signals`, from characters where the log has no usage."""
+    logged = row["output_tokens_mean"]
+    return logged if logged is not None else (row["output_chars_mean"] or 1.0) / CHARS_PER_TOKEN
+
+
+def _volume(calls: pl.DataFrame) -> pl.DataFrame:
+    span = (pl.col("started_at").max() - pl.col("started_at").min()).dt.total_seconds() / _SECONDS_PER_DAY
+    return calls.group_by("task_id").agg(
+        calls=pl.len(),
+        failure_share=(pl.col("status") != "ok").mean(),
+        calls_per_day=pl.when(span > 0).then(pl.col("started_at").count() / span),
+    )
+
+
+def _tokens(usable: pl.DataFrame) -> pl.DataFrame:
+    out = pl.col("output_tokens")
+    return usable.group_by("task_id").agg(
+        output_tokens_mean=out.mean(),
+        output_tokens_p95=out.quantile(0.95, "higher"),
+        output_tokens_cv=pl.when(out.mean() > 0).then(out.std() / out.mean()),
+        input_tokens_mean=pl.col("input_tokens").mean(),
+        input_tokens_p99=pl.col("input_tokens").quantile(0.99, "higher"),
+        reasoning_tokens_mean=pl.col("reasoning_tokens").mean(),
+        cached_share=pl.col("cached_tokens").sum() / pl.col("input_tokens").filter(pl.col("cached_tokens").is_not_null()).sum(),
+        turn_depth=pl.col("message_ids").list.len().mean(),
+    ).with_columns(pl.col("cached_share").fill_nan(None))
+
+
+def _tools(usable: pl.DataFrame) -> pl.DataFrame:
+    n_calls = pl.col("tool_calls").list.len()
+    per_task = usable.group_by("task_id").agg(
+        tools_offered=pl.col("tool_names_offered").list.len().mean(),
+        tool_call_share=(n_calls > 0).mean(),
+        parallel_share=(n_calls > 1).mean(),
+    )
+    chosen = (
+        usable.select("task_id", "tool_calls")
+        .filter(n_calls > 0)
+        .explode("tool_calls")
+        .select("task_id", name=pl.col("tool_calls").struct.field("name"))
+        .group_by("task_id", "name")
+        .len()
+    )
+    words = pl.col("name").str.replace_all(r"([a-z])([A-Z])", "${1}_${2}").str.to_lowercase()
+    share = pl.col("len") / pl.col("len").sum()
+    acts = words.str.contains(rf"(?:^|[^a-z])(?:{SIDE_EFFECT_VERBS})(?:[^a-z]|$)")
+    of_tools = chosen.group_by("task_id").agg(
+        tools_chosen=pl.len(),
+        tool_entropy=-(share * share.log(2)).sum(),
+        side_effect_share=pl.col("len").filter(acts).sum() / pl.col("len").sum(),
+    )
+    return per_task.join(of_tools, on="task_id", how="left")
+
+
+def _copying(usable: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
+    """Words of the answer that stand in the prompt's last message; counted once for each distinct pair of messages."""
+    pairs = usable.select("task_id", "answer_id", prompt_id=pl.col("message_ids").list.last())
+    needed = pl.concat([pairs.get_column("answer_id"), pairs.get_column("prompt_id")]).drop_nulls().unique()
+    words = (
+        messages.filter(pl.col("message_id").is_in(needed.implode()))
+        .select(
+            "message_id",
+            "n_chars",
+            words=pl.col("text").str.slice(0, MAX_CHARS).str.to_lowercase().str.extract_all(r"\w+").list.unique(),
+        )
+    )
+    return (
+        pairs.join(words, left_on="answer_id", right_on="message_id", how="left")
+        .join(words.select("message_id", prompt="words"), left_on="prompt_id", right_on="message_id", how="left")
+        .with_columns(shared=pl.col("words").list.set_intersection("prompt").list.len() / pl.col("words").list.len())
+        .group_by("task_id")
+        .agg(output_chars_mean=pl.col("n_chars").mean(), copy_coverage=pl.col("shared").fill_nan(None).mean())
+    )
+
+
+def _media(calls: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
+    marked = messages.filter(pl.col("text").str.contains(_MEDIA)).get_column("message_id")
+    has = pl.col("message_ids").list.eval(pl.element().is_in(marked.implode())).list.any()
+    if marked.is_empty():
+        has = pl.lit(value=False)
+    return calls.group_by("task_id").agg(media_share=has.fill_null(value=False).mean())

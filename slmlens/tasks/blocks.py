@@ -1,0 +1,259 @@
+"""Blocks of phrases that come and go together, and the set of alternative blocks that splits a group of prompts.
+
+Inside a group of prompts the shingles that nearly all share are its *core*. The others fall into **blocks**: shingles
+held by the same prompts. A set of mutually exclusive blocks is one dimension along which the group varies. It is a
+choice of *steps* where the set is closed (its blocks cover nearly the whole group: every value recurs) or where it
+changes inside a session; it is a *slot* where most values are seen once, or change only from session to session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from slmlens.tasks.corpus import I64, TOOLS, Corpus
+from slmlens.tasks.prompts import PARTS
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+SYSTEM = PARTS.index("system")
+TOOL_WORDS = 6.0
+"""Shingles that one tool name counts for."""
+
+
+@dataclass(frozen=True)
+class SkeletonSettings:
+    """How skeletons are found. All shares are of recurrence units, each spread over its distinct prompts.
+
+    :param k_task: Units in which a phrase must recur.
+    :param core_share: Share of a group from which a phrase belongs to its core.
+    :param min_core: Core shingles from which prompts count as one template; below, any recurring block may split.
+    :param system_block: Shingles that set a system-prompt block (or toolset) apart from its siblings.
+    :param user_block: The same for blocks of user messages, where slot values are more common.
+    :param cover: Share of the group that a closed set of alternatives must cover.
+    :param mixed: Share of units that must hold calls both with and without a block, for a block that covers less.
+    :param min_mixed: The same as a number of units.
+    :param contained: Share of a block (or core) that a prompt must hold to be counted to it.
+    :param max_blocks: Blocks that are compared with each other at one level.
+    :param max_alternatives: More alternatives than this are an open set.
+    """
+
+    k_task: int = 3
+    core_share: float = 0.9
+    min_core: int = 5
+    system_block: int = 6
+    user_block: int = 12
+    cover: float = 0.9
+    mixed: float = 0.5
+    min_mixed: int = 5
+    contained: float = 0.5
+    max_blocks: int = 1200
+    max_alternatives: int = 40
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some variants of a corpus, with the units that weigh them.
+
+    :param rows: Variant rows of the corpus.
+    :param matrix: Those rows of the corpus matrix.
+    :param units: units x rows, 1 where the unit used the variant (scipy CSR).
+    :param weight: Weight of each row, as a share of the group; sums to 1.
+    :param recurs: Columns that recur in at least ``k_task`` units of the group.
+    :param share: Weight of the rows that hold each column.
+    """
+
+    rows: I64
+    matrix: Any
+    units: Any
+    weight: Floats
+    recurs: Bools
+    share: Floats
+
+    @property
+    def n_units(self) -> int:
+        """Distinct units in the group."""
+        return int(self.units.shape[0])
+
+    def units_with(self, mask: Bools) -> int:
+        """Return how many units used any of the masked rows."""
+        return int((self.units @ mask.astype(np.float32) > 0).sum())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns that come and go together.
+
+    :param columns: Columns of the corpus matrix.
+    :param rows: Rows of the group that hold at least the contained share of them.
+    :param weight: Their weight.
+    :param length: Shingles, system shingles counted twice, capped at 100.
+    """
+
+    columns: I64
+    rows: Bools
+    weight: float
+    length: float
+
+
+def group_of(corpus: Corpus, rows: I64, settings: SkeletonSettings, *, by_content: bool) -> Group:
+    """Return the group of the given variants, its units being sessions (or traces) or distinct slot contents."""
+    from scipy import sparse
+
+    local = np.full(corpus.matrix.shape[0], -1, dtype=np.int64)
+    local[rows] = np.arange(len(rows))
+    if by_content:
+        unit, row = corpus.content[rows], np.arange(len(rows))
+    else:
+        mine = corpus.pairs[local[corpus.pairs[:, 1]] >= 0]
+        unit, row = mine[:, 0], local[mine[:, 1]]
+    _, unit = np.unique(unit, return_inverse=True)
+    matrix = corpus.matrix[rows]
+    n_units = int(unit.max()) + 1 if len(unit) else 0
+    units = sparse.csr_matrix((np.ones(len(unit), dtype=np.float32), (unit, row)), shape=(n_units, len(rows)))
+    weight = _spread(unit, row, corpus.content[rows], len(rows))
+    held = units @ matrix
+    recurs = np.bincount(held.indices, minlength=matrix.shape[1]) >= settings.k_task
+    share = np.asarray(matrix.T @ weight).ravel()
+    return Group(rows, matrix, units, weight, recurs, share)
+
+
+def _spread(unit: I64, row: I64, content: I64, n_rows: int) -> Floats:
+    """Each unit weighs 1, spread over its slot contents, and within a content over its prompts (a loop counts once)."""
+    fronts = np.stack([unit, content[row]], axis=1)
+    distinct, front = np.unique(fronts, axis=0, return_inverse=True)
+    per_front = np.bincount(front.ravel())
+    per_unit = np.bincount(distinct[:, 0])
+    weight = np.bincount(row, weights=1.0 / (per_front[front.ravel()] * per_unit[unit]), minlength=n_rows)
+    total = weight.sum()
+    return weight / total if total else weight
+
+
+def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has_core: bool) -> list[Block]:
+    """Return the blocks of the group that are long enough to set a step apart, heaviest first."""
+    from scipy import sparse
+
+    variable = np.flatnonzero(group.recurs & (group.share < settings.core_share))
+    if not len(variable):
+        return []
+    sets = _same_support(group, variable)
+    lengths = np.array([_length(corpus.part[columns]) for columns in sets])
+    weights = group.share[[int(columns[0]) for columns in sets]]
+    order = np.argsort(-np.minimum(lengths, 60) * weights, kind="stable")
+    order = order[lengths[order] >= 2][: settings.max_blocks]  # noqa: PLR2004 - a single shingle is no phrase
+    merged = _merge_alike(group, [sets[i] for i in order])
+    long = [c for c in merged if _sets_apart(corpus.part[c], settings, has_core=has_core)]
+    if not long:
+        return []
+    indicator = sparse.csc_matrix(
+        (
+            np.concatenate([np.full(len(c), 1 / len(c), dtype=np.float32) for c in long]),
+            (np.concatenate(long), np.repeat(np.arange(len(long)), [len(c) for c in long])),
+        ),
+        shape=(group.matrix.shape[1], len(long)),
+    )
+    held = np.asarray((group.matrix @ indicator).todense()) >= settings.contained
+    blocks = []
+    for at, columns in enumerate(long):
+        rows = held[:, at]
+        weight = float(group.weight[rows].sum())
+        if weight < settings.core_share and group.units_with(rows) >= settings.k_task:
+            blocks.append(Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0)))
+    return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
+
+
+def _length(parts: I64) -> float:
+    system = np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
+    return float(len(parts) + system)
+
+
+def _sets_apart(parts: I64, settings: SkeletonSettings, *, has_core: bool) -> bool:
+    system = np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
+    user = len(parts) - np.count_nonzero(parts == SYSTEM) - np.count_nonzero(parts == TOOLS)
+    if not has_core:
+        return len(parts) >= 2  # noqa: PLR2004 - unrelated prompts: any recurring phrase will do
+    return bool(system >= settings.system_block or user >= settings.user_block)
+
+
+def _same_support(group: Group, variable: I64) -> list[I64]:
+    """Group the columns that are held by exactly the same rows."""
+    columns = group.matrix[:, variable].tocsc()
+    signature = np.random.default_rng(0).integers(1, 1 << 62, size=group.matrix.shape[0], dtype=np.int64)
+    sums = np.add.reduceat(signature[columns.indices], columns.indptr[:-1])
+    order = np.argsort(sums, kind="stable")
+    cuts = np.flatnonzero(np.diff(sums[order])) + 1
+    return [np.sort(variable[part]) for part in np.split(order, cuts)]
+
+
+def _merge_alike(group: Group, sets: list[I64]) -> list[I64]:
+    """Join sets whose rows agree to three quarters (Jaccard), each into the heaviest before it."""
+    if not sets:
+        return []
+    support = group.matrix[:, [int(c[0]) for c in sets]].T.tocsr()
+    weighted = support.multiply(group.weight[None, :].astype(np.float32)).tocsr()
+    both = np.asarray((weighted @ support.T).todense())
+    own = both.diagonal()
+    alike = both / np.maximum(own[:, None] + own[None, :] - both, 1e-12) >= 0.75  # noqa: PLR2004 - see docstring
+    free = np.ones(len(sets), dtype=bool)
+    merged = []
+    for at in range(len(sets)):
+        if free[at]:
+            members = np.flatnonzero(alike[at] & free)
+            free[members] = False
+            merged.append(np.sort(np.concatenate([sets[i] for i in members])))
+    return merged
+
+
+def choose_alternatives(group: Group, blocks: list[Block], settings: SkeletonSettings, *, has_core: bool, by_content: bool) -> list[Block]:
+    """Return the mutually exclusive blocks that split the group, or an empty list where it is one step."""
+    if not blocks:
+        return []
+    chosen, cover = _widest_closed_set(group, blocks[:300])
+    closed = cover >= settings.cover and 1 < len(chosen) <= settings.max_alternatives
+    if closed or not has_core:
+        return chosen
+    return [] if by_content else _varying_inside_units(group, blocks[:300], settings)
+
+
+def _overlap(group: Group, blocks: list[Block]) -> Floats:
+    rows = np.stack([b.rows for b in blocks]).astype(np.float64)
+    overlap: Floats = (rows * group.weight) @ rows.T
+    return overlap
+
+
+def _exclusive(order: list[int], overlap: Floats) -> list[int]:
+    """Walk the order and keep each block that overlaps none kept so far by more than 5 % of the smaller."""
+    kept: list[int] = []
+    for at in order:
+        own = overlap.diagonal()
+        if all(overlap[at, k] <= 0.05 * min(own[at], own[k]) for k in kept):  # noqa: PLR2004 - see docstring
+            kept.append(at)
+    return kept
+
+
+def _widest_closed_set(group: Group, blocks: list[Block]) -> tuple[list[Block], float]:
+    """Return the exclusive set with the widest cover (ties within 2 %: the longest), and its cover."""
+    overlap = _overlap(group, blocks)
+    rows = np.stack([b.rows for b in blocks])
+    best: tuple[float, float, list[int]] = (-1.0, -1.0, [])
+    for seed in range(min(40, len(blocks))):
+        kept = _exclusive([seed, *(i for i in range(len(blocks)) if i != seed)], overlap)
+        cover = float(group.weight[rows[kept].any(axis=0)].sum())
+        length = sum(blocks[i].weight * blocks[i].length for i in kept)
+        if cover > best[0] + 0.02 or (abs(cover - best[0]) <= 0.02 and length > best[1]):  # noqa: PLR2004 - see docstring
+            best = (cover, length, kept)
+    return [blocks[i] for i in best[2]], best[0]
+
+
+def _varying_inside_units(group: Group, blocks: list[Block], settings: SkeletonSettings) -> list[Block]:
+    """Return exclusive blocks that most units hold in some of their prompts and lack in others."""
+    rows = np.stack([b.rows for b in blocks], axis=1).astype(np.float32)
+    with_block = np.asarray(group.units @ rows)
+    prompts = np.asarray(group.units.sum(axis=1))
+    mixed = ((with_block > 0) & (with_block < prompts)).sum(axis=0)
+    enough = (mixed >= settings.min_mixed) & (mixed >= settings.mixed * group.n_units)
+    order = [int(i) for i in np.flatnonzero(enough)]
+    return [blocks[i] for i in _exclusive(order, _overlap(group, blocks))] if order else []

@@ -1,0 +1,135 @@
+"""The corpus that skeletons are fitted on: which variant holds which recurring shingle, and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from slmlens.results import Calls
+from slmlens.tasks.prompts import PARTS, Prompts
+from slmlens.tasks.shingles import U64, Shingled, shingle, stable_hash
+
+I64 = npt.NDArray[np.int64]
+Sparse = Any  # scipy.sparse.csr_matrix; scipy publishes no stubs
+
+_SALTS = tuple(np.uint64(stable_hash(f"part:{name}")) for name in PARTS)
+_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+TOOLS = PARTS.index("tools")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Recurring shingles by variant.
+
+    :param matrix: variants x shingles, 1 where the variant holds the shingle (scipy CSR).
+    :param hashes: Hash of each column, sorted; a shingle of one part never equals one of another part.
+    :param part: Part code of each column (index in ``PARTS``).
+    :param content: Slot-content code of each variant.
+    :param pairs: Distinct (unit, variant) rows.
+    """
+
+    matrix: Sparse
+    hashes: U64
+    part: I64
+    content: I64
+    pairs: I64
+
+
+def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
+    """Return the corpus of all variants, with the shingles that at least ``k_task`` units or contents share."""
+    uses = _message_uses(prompts.variants)
+    pairs = prompts.calls.drop_nulls("variant").select("unit", "variant").unique().sort("unit", "variant").to_numpy().astype(np.int64)
+    rows, hashes = _shingle_rows(calls.messages, uses.rows)
+    columns, inverse = np.unique(hashes, return_inverse=True)
+    recurring = np.bincount(inverse, weights=_units_of_rows(uses, pairs, k_task)[rows], minlength=len(columns)) >= k_task
+    return _assemble(uses, rows[recurring[inverse]], hashes[recurring[inverse]], columns[recurring], prompts, pairs)
+
+
+def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64) -> Sparse:
+    """Return variants x columns for a vocabulary fitted before (``Corpus.hashes``)."""
+    uses = _message_uses(variants)
+    rows, hashes = _shingle_rows(messages, uses.rows)
+    at = np.minimum(np.searchsorted(columns, hashes), max(len(columns) - 1, 0))
+    known = columns[at] == hashes if len(columns) else np.zeros(len(hashes), dtype=bool)
+    return _variant_rows(uses, rows[known], at[known], (variants.height, len(columns)))
+
+
+def salted(hashes: U64, part: int) -> U64:
+    """Return the hashes as members of one part of the prompt."""
+    mixed: U64 = (hashes ^ _SALTS[part]) * _MULTIPLIER
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """Distinct (part, message or tool) rows, and which variant uses which."""
+
+    rows: pl.DataFrame  # part, text id (message id, or tool name)
+    variant: I64
+    row: I64
+
+
+def _message_uses(variants: pl.DataFrame) -> _Uses:
+    numbered = variants.with_row_index("variant")
+    lists = [numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id")).explode("id") for name in ("system", "tools")]
+    singles = [numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id")) for name in ("first", "last")]
+    uses = pl.concat([frame.cast({"part": pl.Int64, "variant": pl.Int64}) for frame in (*lists, *singles)]).drop_nulls("id")
+    rows = uses.select("part", "id").unique().sort("part", "id").with_row_index("row")
+    placed = uses.join(rows, on=["part", "id"], how="left", maintain_order="left")
+    return _Uses(rows, placed.get_column("variant").to_numpy(), placed.get_column("row").to_numpy().astype(np.int64))
+
+
+def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64]:
+    """Return parallel arrays (row, hash): the distinct shingles of every (part, message) row."""
+    texts = rows.filter(pl.col("part") != TOOLS)
+    shingled = shingle(messages.join(texts.select(message_id="id").unique(), on="message_id", how="semi").sort("message_id"))
+    plain, counts = _slices(shingled, texts.get_column("id").to_list())
+    part = np.repeat(texts.get_column("part").to_numpy(), counts)
+    hashes = np.empty_like(plain)
+    for code in range(len(PARTS)):
+        hashes[part == code] = salted(plain[part == code], code)
+    tools = rows.filter(pl.col("part") == TOOLS)
+    tool_hashes = salted(np.array([stable_hash(name) for name in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS)
+    row = np.concatenate((np.repeat(texts.get_column("row").to_numpy(), counts), tools.get_column("row").to_numpy())).astype(np.int64)
+    return row, np.concatenate((hashes, tool_hashes))
+
+
+def _slices(shingled: Shingled, ids: Sequence[str]) -> tuple[U64, I64]:
+    at = np.array([shingled.row_of[i] for i in ids], dtype=np.int64)
+    counts = shingled.starts[at + 1] - shingled.starts[at]
+    offsets = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return shingled.hashes[np.repeat(shingled.starts[at], counts) + offsets], counts
+
+
+def _units_of_rows(uses: _Uses, pairs: I64, k_task: int) -> npt.NDArray[np.float64]:
+    """Return, for every (part, message) row, the units that use it, counted up to ``k_task``."""
+    by_row = pl.DataFrame({"variant": uses.variant, "row": uses.row}).join(pl.DataFrame(pairs, schema=["unit", "variant"]), on="variant", how="inner")
+    counted = by_row.unique(["row", "unit"]).group_by("row").len()
+    found = np.zeros(uses.rows.height)
+    found[counted.get_column("row").to_numpy()] = np.minimum(counted.get_column("len").to_numpy(), k_task)
+    return found
+
+
+def _variant_rows(uses: _Uses, rows: I64, columns: I64, shape: tuple[int, int]) -> Sparse:
+    """Expand (part, message) rows to the variants that use them."""
+    from scipy import sparse
+
+    by_row = sparse.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(uses.rows.height, shape[1]))
+    select = sparse.csr_matrix((np.ones(len(uses.variant), dtype=np.float32), (uses.variant, uses.row)), shape=(shape[0], uses.rows.height))
+    matrix = (select @ by_row).tocsr()
+    matrix.data[:] = 1
+    matrix.sort_indices()
+    return matrix
+
+
+def _assemble(uses: _Uses, rows: I64, hashes: U64, columns: U64, prompts: Prompts, pairs: I64) -> Corpus:
+    at = np.searchsorted(columns, hashes)
+    matrix = _variant_rows(uses, rows, at, (prompts.variants.height, len(columns)))
+    part = np.zeros(len(columns), dtype=np.int64)
+    part[at] = uses.rows.get_column("part").to_numpy()[rows]
+    return Corpus(matrix, columns, part, prompts.variants.get_column("content").to_numpy().astype(np.int64), pairs)

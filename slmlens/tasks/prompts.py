@@ -1,0 +1,129 @@
+"""The parts of a prompt that can carry a skeleton, and the recurrence units of a call.
+
+Parts: the leading **system** messages, the **tools** on offer, the **first** message after the system messages, and the
+**last** message where the prompt has grown past the first and a person or program (not a tool) wrote it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from slmlens.results import Calls
+
+PARTS = ("system", "tools", "first", "last")
+"""Part names; their index is the part code used in :class:`slmlens.tasks.corpus.Corpus`."""
+
+SYSTEM_ROLES = ("system", "developer")
+MAX_SYSTEM_MESSAGES = 4
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Distinct prompts ("variants") of a log and who used them.
+
+    :param variants: One row a variant, sorted by content: ``partition``, ``system`` (list of message ids), ``tools``
+        (list of names), ``first``, ``last`` (message ids or null), ``content`` (code of the slot content: the same
+        system and first message).
+    :param calls: One row a call, in the order of the calls table: ``call_id``, ``variant`` (row in variants, null when
+        the log holds no prompt), ``unit`` (code), ``unit_id``, ``unit_kind`` (session, trace or slot).
+    """
+
+    variants: pl.DataFrame
+    calls: pl.DataFrame
+
+
+def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
+    """Return the distinct prompts of the calls and the recurrence unit of every call.
+
+    :param k_task: Units that make a task; a declared step seen in fewer units is treated as undeclared.
+    """
+    parts = _parts(calls)
+    table = (
+        calls.calls.select(
+            "call_id",
+            _unit_id(),
+            _unit_kind(),
+            pl.col("tool_names_offered").list.unique().list.sort().alias("tools"),
+            "service",
+            "step",
+        )
+        .join(parts, on="call_id", how="left", maintain_order="left")
+        .with_columns(_front=pl.concat_str(pl.col("system").list.join("|"), pl.col("first"), separator="#", ignore_nulls=True))
+        .with_columns(unit_id=pl.coalesce("unit_id", pl.lit("slot:") + pl.col("_front")))
+    )
+    table = _with_partition(table, k_task)
+    key = ["partition", "system", "tools", "first", "last"]
+    named = table.with_columns(
+        _key=pl.concat_str(
+            pl.col("partition"),
+            pl.col("system").list.join("|"),
+            pl.col("tools").list.join("|"),
+            pl.col("first").fill_null(""),
+            pl.col("last").fill_null(""),
+            separator="\x1f",
+        )
+    )
+    variants = (
+        named.filter(pl.col("_front").is_not_null() & (pl.col("_front") != ""))
+        .unique("_key")
+        .sort("_key")
+        .with_columns(content=pl.col("_front").rank("dense").cast(pl.Int64) - 1)
+        .with_row_index("variant")
+    )
+    rows = named.join(variants.select("_key", pl.col("variant").cast(pl.Int64)), on="_key", how="left", maintain_order="left")
+    units = rows.select("call_id", "variant", pl.col("unit_id").rank("dense").cast(pl.Int64).sub(1).alias("unit"), "unit_id", "unit_kind")
+    return Prompts(variants.select(*key, "content"), units)
+
+
+def _unit_id() -> pl.Expr:
+    session = pl.lit("session:") + pl.col("session_id")
+    return pl.coalesce(session, pl.lit("trace:") + pl.col("trace_id")).alias("unit_id")
+
+
+def _unit_kind() -> pl.Expr:
+    return (
+        pl.when(pl.col("session_id").is_not_null())
+        .then(pl.lit("session"))
+        .when(pl.col("trace_id").is_not_null())
+        .then(pl.lit("trace"))
+        .otherwise(pl.lit("slot"))
+        .alias("unit_kind")
+    )
+
+
+def _with_partition(table: pl.DataFrame, k_task: int) -> pl.DataFrame:
+    """Add ``partition``: service and declared step, the step only where at least ``k_task`` units use it."""
+    used = table.group_by("service", "step").agg(pl.col("unit_id").n_unique().alias("_units"))
+    return (
+        table.join(used, on=["service", "step"], how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(_declared=pl.when(pl.col("_units") >= k_task).then(pl.col("step")))
+        .with_columns(partition=pl.concat_str(pl.col("service").fill_null(""), pl.col("_declared").fill_null(""), separator="\x1e"))
+        .drop("_units", "_declared")
+    )
+
+
+def _parts(calls: Calls) -> pl.DataFrame:
+    """Return ``call_id, system, first, last`` of the calls that have a prompt."""
+    messages = (
+        calls.calls.filter(pl.col("message_ids").is_not_null())
+        .select("call_id", pl.col("message_ids").alias("message_id"), pl.int_ranges(pl.col("message_ids").list.len()).alias("at"))
+        .filter(pl.col("message_id").list.len() > 0)
+        .explode("message_id", "at")
+        .join(calls.messages.select("message_id", "role"), on="message_id", how="left", maintain_order="left")
+        .with_columns(is_system=pl.col("role").is_in(SYSTEM_ROLES))
+    )
+    first_at = messages.filter(~pl.col("is_system")).group_by("call_id").agg(first_at=pl.col("at").min())
+    placed = messages.join(first_at, on="call_id", how="left", maintain_order="left")
+    leading = pl.col("is_system") & (pl.col("at") < pl.col("first_at").fill_null(1 << 30))
+    instructs = pl.col("role").is_in((*SYSTEM_ROLES, "user"))
+    return placed.group_by("call_id", maintain_order=True).agg(
+        system=pl.col("message_id").filter(leading).head(MAX_SYSTEM_MESSAGES),
+        first=pl.col("message_id").filter(pl.col("at") == pl.col("first_at")).first(),
+        last=pl.col("message_id").filter((pl.col("at") == pl.col("at").max()) & (pl.col("at") > pl.col("first_at")) & instructs).first(),
+    )

@@ -1,0 +1,168 @@
+"""Call sites from skeletons: a tree of alternatives, fitted on the recurring phrases of prompts.
+
+Each inner node tells its children apart by one set of alternative blocks; each leaf is a call site, known by the core
+its prompts share. The rule that assigns a call looks at the prompt only, and is the same for the calls the tree was
+fitted on and for later ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slmlens.tasks.blocks import Floats, SkeletonSettings, choose_alternatives, find_blocks, group_of
+from slmlens.tasks.corpus import I64, Corpus, Sparse
+from slmlens.tasks.shingles import U64
+
+UNASSIGNED = -1
+MAX_DEPTH = 40
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of the skeleton tree. Without children it is a call site, or, with an empty core, no site at all.
+
+    :param site: Number of the call site, or UNASSIGNED.
+    :param core: Hashes of the phrases its prompts share.
+    :param firm: Those of them that at least 98 % of the weight holds: what an identity may rest on.
+    :param by_content: Its units are distinct slot contents, because too few sessions hold it.
+    :param blocks: Hashes that tell each child apart.
+    :param children: One a block.
+    :param rest: Where prompts go that hold no block (or not the core); None: unassigned.
+    """
+
+    site: int
+    core: U64
+    firm: U64
+    by_content: bool
+    blocks: tuple[U64, ...] = ()
+    children: tuple[Node, ...] = ()
+    rest: Node | None = None
+
+
+def fit_skeletons(corpus: Corpus, partitions: list[I64], settings: SkeletonSettings) -> list[Node]:
+    """Return one tree a partition (rows of the corpus that share their declared service and step)."""
+    fitter = _Fitter(corpus, settings)
+    return [fitter.fit(rows) for rows in partitions]
+
+
+def sites_of(node: Node) -> list[Node]:
+    """Return the call sites at or below a node, in the order of their numbers."""
+    below = [s for child in (*node.children, *([node.rest] if node.rest else [])) for s in sites_of(child)]
+    return ([node] if node.site != UNASSIGNED else []) + below
+
+
+def assign(node: Node, matrix: Sparse, hashes: U64, contained: float = SkeletonSettings.contained) -> tuple[I64, Floats]:
+    """Assign prompts to call sites by their text alone.
+
+    :param matrix: prompts x columns, whose column hashes are ``hashes`` (sorted).
+    :returns: The site of each row (UNASSIGNED where none fits) and the share of the site's core that the row holds.
+    """
+    site = np.full(matrix.shape[0], UNASSIGNED, dtype=np.int64)
+    strength = np.zeros(matrix.shape[0])
+    _descend(node, matrix, hashes, contained, np.arange(matrix.shape[0]), site, strength)
+    return site, strength
+
+
+def _descend(node: Node, matrix: Sparse, hashes: U64, contained: float, rows: I64, site: I64, strength: Floats) -> None:
+    if not len(rows):
+        return
+    if node.children:
+        goes_to = _route(matrix[rows], hashes, node.blocks, contained)
+        for at, child in enumerate(node.children):
+            _descend(child, matrix, hashes, contained, rows[goes_to == at], site, strength)
+        left = rows[goes_to < 0]
+    else:
+        held = _containment(matrix[rows], hashes, node.core)
+        fits = held >= contained
+        if node.site != UNASSIGNED:
+            site[rows[fits]] = node.site
+            strength[rows[fits]] = held[fits]
+        left = rows[~fits]
+    if node.rest is not None:
+        _descend(node.rest, matrix, hashes, contained, left, site, strength)
+
+
+def _route(matrix: Sparse, hashes: U64, blocks: tuple[U64, ...], contained: float) -> I64:
+    """Return for each row the block it holds most of, or -1 where it holds less than the contained share of any."""
+    held = np.stack([_containment(matrix, hashes, block) for block in blocks], axis=1)
+    return np.where(held.max(axis=1) >= contained, held.argmax(axis=1), -1)
+
+
+def _containment(matrix: Sparse, hashes: U64, wanted: U64) -> Floats:
+    """Return the share of the wanted hashes that each row holds; 0 for an empty set."""
+    if not len(wanted) or not len(hashes):
+        return np.zeros(matrix.shape[0])
+    at = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
+    chosen = np.zeros(len(hashes), dtype=np.float32)
+    chosen[at[hashes[at] == wanted]] = 1
+    held: Floats = np.asarray(matrix @ chosen).ravel() / len(wanted)
+    return held
+
+
+class _Fitter:
+    """Grows the trees; numbers the sites."""
+
+    def __init__(self, corpus: Corpus, settings: SkeletonSettings) -> None:
+        self.corpus = corpus
+        self.settings = settings
+        self.sites = 0
+
+    def fit(self, rows: I64) -> Node:
+        return self._remainder(rows, depth=0, by_content=False) or self._nothing()
+
+    def _nothing(self) -> Node:
+        empty = np.zeros(0, dtype=np.uint64)
+        return Node(UNASSIGNED, empty, empty, by_content=False)
+
+    def _grow(self, rows: I64, depth: int, *, by_content: bool) -> Node:
+        group = group_of(self.corpus, rows, self.settings, by_content=by_content)
+        core = group.recurs & (group.share >= self.settings.core_share)
+        has_core = int(core.sum()) >= self.settings.min_core
+        blocks = find_blocks(group, self.corpus, self.settings, has_core=has_core) if depth < MAX_DEPTH else []
+        chosen = choose_alternatives(group, blocks, self.settings, has_core=has_core, by_content=by_content)
+        hashes = self.corpus.hashes[core]
+        firm = self.corpus.hashes[core & (group.share >= 0.98)]  # noqa: PLR2004 - see Node.firm
+        if not chosen:
+            return self._site(rows, hashes, firm, depth, by_content=by_content)
+        blocks_hashes = tuple(self.corpus.hashes[b.columns] for b in chosen)
+        goes_to = _route(group.matrix, self.corpus.hashes, blocks_hashes, self.settings.contained)
+        kept = [at for at in range(len(chosen)) if (goes_to == at).any()]
+        children = tuple(self._grow(rows[goes_to == at], depth + 1, by_content=by_content) for at in kept)
+        rest = self._rest(rows[goes_to < 0], len(rows), depth, by_content=by_content)
+        return Node(UNASSIGNED, hashes, firm, by_content, tuple(blocks_hashes[at] for at in kept), children, rest)
+
+    def _site(self, rows: I64, core: U64, firm: U64, depth: int, *, by_content: bool) -> Node:
+        """Make the rows that hold the core a call site, and look at the others on their own."""
+        if not len(core):
+            rest = self._rest(rows, len(rows), depth, by_content=by_content)
+            return rest or self._nothing()
+        number = self.sites
+        self.sites += 1
+        held = _containment(self.corpus.matrix[rows], self.corpus.hashes, core)
+        rest = self._rest(rows[held < self.settings.contained], len(rows), depth, by_content=by_content)
+        return Node(number, core, firm if len(firm) else core, by_content, rest=rest)
+
+    def _rest(self, rows: I64, of: int, depth: int, *, by_content: bool) -> Node | None:
+        """Fit the rows that a node left over: by sessions if enough hold them, else by distinct contents."""
+        if not len(rows) or depth >= MAX_DEPTH:
+            return None
+        if len(rows) < of:
+            return self._remainder(rows, depth + 1, by_content=by_content)
+        return None if by_content else self._by_content(rows, depth + 1)
+
+    def _remainder(self, rows: I64, depth: int, *, by_content: bool) -> Node | None:
+        if not by_content and self._n_units(rows) >= self.settings.k_task:
+            return self._grow(rows, depth, by_content=False)
+        return self._by_content(rows, depth)
+
+    def _by_content(self, rows: I64, depth: int) -> Node | None:
+        if len(np.unique(self.corpus.content[rows])) < self.settings.k_task:
+            return None
+        return self._grow(rows, depth, by_content=True)
+
+    def _n_units(self, rows: I64) -> int:
+        mine = np.zeros(self.corpus.matrix.shape[0], dtype=bool)
+        mine[rows] = True
+        return len(np.unique(self.corpus.pairs[mine[self.corpus.pairs[:, 1]], 0]))
