@@ -61,10 +61,11 @@ _AMERICAN = re.compile(
     r"|[2-9][0-9]{2}([-\u2010-\u2013])[2-9][0-9]{2}\1[0-9]{4}|[2-9][0-9]{2} [2-9][0-9]{2}-[0-9]{4}"
     r"|[2-9][0-9]{2}\.[2-9][0-9]{2}\.[0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])"
 )
+_ZEROS = re.compile(r"(?!00[0-9]{2}-[0-9]{2}-[0-9]{2}[ T])00[1-9][0-9]{0,2}(?:[ .\-/()]{1,3}[0-9]{2,8}){2,5}(?![0-9])")
 _PHONE_WORD = re.compile(
     r"(?:\bphone|\btel\b|telephone|mobile|\bcell\b|cellphone|\bfax|whatsapp|\bsms\b|telefon|handynummer|t[eé]l[eé]phone|portable"
     r"|tel[eé]fono|m[oó]vil|celular|call (?:me|us|him|her|them)|\bdial\b|hotline)"
-    r"(?:[ _-]?(?:number|no\.?|nr\.?|num|n°))?[\"'\\]{0,4}(?: (?:is|at|on|under|to))?[\s:=\"'\\#]{0,6}$"
+    r"(?:[ _-]?(?:number|no\.?|nr\.?|num|n°))?\.?[\"'\\]{0,4}(?: (?:is|at|on|under|to))?[\s:=\"'\\#]{0,6}$"
 )
 _MIN_DIGITS, _MAX_DIGITS = 7, 15  # ITU-T E.164
 _BARE_MIN_DIGITS = 10
@@ -83,6 +84,8 @@ def national_phones(text: str, start: int, end: int) -> Iterator[Span]:
     """Yield telephone numbers inside a stretch of digits: American in a telling shape, others after a telling word."""
     if end - start >= _AMERICAN_MIN:
         yield from _american(text, max(0, start - 1), end)
+    if text.startswith("00", start):
+        yield from _from_abroad(text, start, end)
     yield from _after_phone_word(text, start, end)
 
 
@@ -113,6 +116,15 @@ def _american(text: str, start: int, end: int) -> Iterator[Span]:
         before = boundary(text, found.start())
         if not (before.isalnum() or before in {"_", "+", "-", ".", "/"}):
             yield Span(found.start(), found.end(), "PHONE", "1" + digits_of(found.group())[-10:])
+
+
+def _from_abroad(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield an international number that begins with 00 and is written in groups."""
+    found = _ZEROS.match(text, start, end)
+    digits = digits_of(found.group()) if found else ""
+    before = boundary(text, start)
+    if found and not (before.isalnum() or before in {"_", ".", ",", "-", "/"}) and _is_possible(digits[2:]):
+        yield Span(start, found.end(), "PHONE", digits[2:])
 
 
 def _after_phone_word(text: str, start: int, end: int) -> Iterator[Span]:

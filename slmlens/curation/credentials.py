@@ -85,6 +85,7 @@ _PUBLIC_TOKEN_BEFORE = re.compile(
     r"(?:image|thumbnail|page|next|continuation|sync|pad|eos|bos|unk|special|stop|max|min|num)[ _-]?$"
 )
 _BEARER = re.compile(r"\b(?:bearer|basic)\s+([A-Za-z0-9._~+/-]{16,2000}={0,2})", re.IGNORECASE)
+_NEXT_FIELD = re.compile(r"&[A-Za-z_]\w*=")
 _PASSWORDS = ("pass", "pwd")
 _MIN_TOKEN = 16
 _MIN_BITS = 3.0
@@ -116,7 +117,7 @@ def _announces(word: str, before: str) -> bool:
 
 def _trimmed(text: str, found: re.Match[str]) -> tuple[str, int]:
     """Return the value without the full stop or question mark that ends its sentence, and where it ends."""
-    value = found.group("value").rstrip(".?!," if not found.group("quote") else "")
+    value = _NEXT_FIELD.split(found.group("value"), maxsplit=1)[0].rstrip("" if found.group("quote") else ".?!,")
     return value, _before_backslash(text, found.start("value") + len(value))
 
 
@@ -130,10 +131,8 @@ def _is_secret(word: str, found: re.Match[str], value: str, after: str) -> bool:
 
 def _is_password(found: re.Match[str], value: str) -> bool:
     mixed = any(c.isdigit() for c in value) or any(c in "!@#$%^&*?~+" for c in value[1:])
-    if not mixed or found.group("quote"):
-        return mixed
     is_name = re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", value) is not None
-    return not is_name or ("_" not in value and any(c.isdigit() for c in value[:-1]))
+    return mixed and (bool(found.group("quote")) or not is_name or not ("_" in value or "." in value))
 
 
 def _is_random(value: str) -> bool:

@@ -20,8 +20,7 @@ def find_values(text: str) -> list[Span]:
     spans = list(_candidates(text))
     if not spans:
         return []
-    placeholders = [found.span() for found in PLACEHOLDER.finditer(text)]
-    return resolve(s for s in spans if all(s.end <= start or end <= s.start for start, end in placeholders))
+    return resolve(spans, barred=(found.span() for found in PLACEHOLDER.finditer(text)))
 
 
 def _candidates(text: str) -> Iterator[Span]:

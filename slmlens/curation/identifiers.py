@@ -105,12 +105,15 @@ def mod97(value: str) -> int:
     return int("".join(str(int(c, 36)) for c in value)) % 97
 
 
-_SSN = re.compile(r"(?!000|666|9)[0-9]{3}([- ]?)(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9A-Za-z_]|[.-][0-9])")
+_SSN = re.compile(
+    r"(?!000|666|9[0-9]{2}[- ]?(?:[0-4]|6[6-9]|89|93))[0-9]{3}([- ]?)(?!00)[0-9]{2}\1(?!0000)[0-9]{4}"
+    r"(?![0-9A-Za-z_]|[.-][0-9])"
+)
 _SSN_WORD = re.compile(r"\bssn\b|social[ _-]?security|\bitin\b")
 
 
 def social_security(text: str, start: int, end: int) -> Iterator[Span]:
-    """Yield US social security numbers: as 3-2-4 with dashes, or after a telling word (areas as SSA assigns them)."""
+    """Yield US social security numbers and ITINs: as 3-2-4 with dashes, or after a telling word."""
     for found in _SSN.finditer(text, start, min(len(text), end + 3)):
         before = boundary(text, found.start())
         if before.isalnum() or before in {"_", "-", ".", "+"}:

@@ -17,8 +17,9 @@ _DOCUMENTATION = tuple(
 )
 """RFC 5737, RFC 3849 and RFC 9637."""
 _VERSION_BEFORE = re.compile(
-    r"(?:[a-z)][/ ]v|[a-z)]/|[=<>~^]=?[ ]?"
-    r"|\b(?:version|release|build|ver|section|sec|chapter|figure|fig|table|step|clause|§)\.?[\"'\\]{0,2}[ :=]{0,3}[\"'\\]{0,2}v?)$"
+    r"(?:[a-z)][/ ]v|[a-z)]/|[=<>~^!]=[ ]?|[<>~^][ ]?"
+    r"|\b(?:version|release|build|ver|section|sec|chapter|figure|fig|table|step|clause|§)\.?"
+    r"[\"'\\]{0,2}[ :=]{0,3}[\"'\\]{0,2}v?)$"
 )
 _NUMBERING_MAX = 20
 _PRIVATE_A = 10

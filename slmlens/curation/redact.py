@@ -1,7 +1,7 @@
 """Redaction: personal values and secrets become placeholders, the same for the same value, before anything is written.
 
-A placeholder such as ``<EMAIL:4K7QA2ZD>`` is the kind and a keyed hash (HMAC) of the value's normalised form. So a value
-that recurs in a run stays recognisable as the same value, and without the key nobody can test a guess against it.
+A placeholder such as ``<EMAIL:4K7QA2ZD>`` is the kind and a keyed hash (HMAC) of the value's normalised form. So a
+value that recurs in a run is recognisably the same, and without the key nobody can test a guess against it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import orjson
+from typing import TYPE_CHECKING
 
 from slmlens.curation.detect import find_values
-from slmlens.curation.spans import Span
 from slmlens.errors import SettingError
+
+if TYPE_CHECKING:
+    from slmlens.curation.spans import Span
 
 KEY_VARIABLE = "SLMLENS_KEY"
 """The environment variable that may hold the key."""
@@ -54,7 +55,7 @@ class Redaction:
     def text(self, raw: str) -> str:
         """Return the text with each personal value and secret as a placeholder; redacted text comes back unchanged.
 
-        A JSON document stays one: a number that is replaced becomes a string.
+        A finding never cuts an escape sequence, and a number that is a field of a JSON object becomes a string.
         """
         done = raw
         for _ in range(_PASSES):
@@ -62,7 +63,7 @@ class Redaction:
             if not spans:
                 break
             done = self._replaced(done, spans)
-        return done if done is raw else self._still_json(raw, done)
+        return done
 
     def pseudonym(self, kind: str, raw: str) -> str:
         """Return a keyed hash of an identifier, 16 base32 characters; equal identifiers of two kinds differ."""
@@ -88,24 +89,6 @@ class Redaction:
             parts += [text[at : span.start], quote, self.placeholder(span.kind, span.value), quote]
             at = span.end
         return "".join([*parts, text[at:]])
-
-    def _still_json(self, raw: str, done: str) -> str:
-        """Return ``done``; or, should it have broken a JSON document, the document redacted value by value."""
-        if raw.lstrip()[:1] not in {"{", "["} or _parses(done) or not _parses(raw):
-            return done
-        return orjson.dumps(self._redacted_value(orjson.loads(raw))).decode()
-
-    def _redacted_value(self, value: object) -> object:
-        if isinstance(value, dict):
-            return {self.text(str(name)): self._redacted_value(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self._redacted_value(item) for item in value]
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, bool) or value is None:
-            return value
-        shown = self.text(str(value))
-        return value if shown == str(value) else shown
 
 
 @dataclass(frozen=True)
@@ -156,11 +139,3 @@ def _quote_for(text: str, span: Span) -> str:
     """Return the quotation mark that a placeholder of a bare JSON number needs, escaped as its key's; else nothing."""
     key = _JSON_KEY_BEFORE.search(text, max(0, span.start - 40), span.start)
     return key.group(1) if key and _JSON_VALUE_AFTER.match(text, span.end) else ""
-
-
-def _parses(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

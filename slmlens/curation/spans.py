@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -56,14 +57,20 @@ def preceding(text: str, start: int, width: int = 40) -> str:
     return text[max(0, start - width) : start].lower()
 
 
-def resolve(spans: Iterable[Span]) -> list[Span]:
-    """Return the findings that stand, in order of place: of two that overlap the longer, then the earlier."""
+def resolve(spans: Iterable[Span], barred: Iterable[tuple[int, int]] = ()) -> list[Span]:
+    """Return the findings that stand, in order of place: of two that overlap the longer, then the earlier.
+
+    :param barred: Start and end of stretches, apart from one another, that no finding may touch.
+    """
+    taken = sorted(barred)
     kept: list[Span] = []
-    taken: list[tuple[int, int]] = []
     for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, s.kind, s.value)):
-        if all(span.end <= start or end <= span.start for start, end in taken):
+        place = bisect_left(taken, (span.start, span.end))
+        clear_left = place == 0 or taken[place - 1][1] <= span.start
+        clear_right = place == len(taken) or span.end <= taken[place][0]
+        if clear_left and clear_right:
+            taken.insert(place, (span.start, span.end))
             kept.append(span)
-            taken.append((span.start, span.end))
     return sorted(kept)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slmlens.logs.content import ToolCall, item_call, text_of, tool_call, tool_calls_of
 from slmlens.logs.decode import decode_text
-from slmlens.logs.exchange import Answer, Body, NotACallError, string
+from slmlens.logs.exchange import UNREAD, Answer, Body, NotACallError, string
 from slmlens.logs.streams import merged_stream, stream_events
 
 FINISH_REASONS = {
@@ -52,7 +52,6 @@ _FOREIGN = (
     ("generation", "a Bedrock Llama answer"),
     ("generated_text", "a text-generation answer"),
 )
-UNREAD = "; this version reads OpenAI- and Anthropic-shaped bodies"
 
 
 def read_answer(response: object) -> Answer:
@@ -119,12 +118,11 @@ def _of_body(body: Body) -> Answer:
         _read_output(body, answer)
     elif body.get("type") == "message" and isinstance(body.get("content"), list):
         _read_blocks(body, answer)
-    elif body.get("error") or body.get("type") == "error":
-        answer.failed = True
-    else:
+    elif not body.get("error") and body.get("type") != "error":
         _read_loose(body, answer)
-    if body.get("error"):
-        answer.failed = True
+    error = body.get("error")
+    answer.refused |= isinstance(error, dict) and error.get("code") == "content_filter"
+    answer.failed |= (bool(error) or body.get("type") == "error") and not answer.refused
     return answer
 
 
@@ -157,7 +155,7 @@ def _read_output(body: Body, answer: Answer) -> None:
         called = item_call(item)
         if called:
             calls.append(called)
-        elif item.get("type", "message") == "message":
+        elif item.get("type", "message") == "message" and item.get("role", "assistant") == "assistant":
             content = item.get("content")
             texts.append(text_of(content))
             parts = content if isinstance(content, list) else []

@@ -106,17 +106,9 @@ def _decode_leniently(raw: bytes) -> object:
 
 def _mended(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd") if _is_broken(value) else value
+        return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, list):
         return [_mended(element) for element in value]
     if isinstance(value, dict):
         return {_mended(key): _mended(element) for key, element in value.items()}
     return value
-
-
-def _is_broken(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -57,7 +57,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "requested": ("request_model", "model_requested", "requested_model", "model_group", "deployment"),
     "tags": ("tags", "labels", "request_tags"),
     "batch": ("batch", "is_batch"),
-    "prompt_tokens": ("prompt_tokens", "input_tokens", "tokens_in", "tokens_prompt", "num_input_tokens", "n_prompt_tokens"),
+    "prompt_tokens": (
+        "prompt_tokens", "input_tokens", "tokens_in", "tokens_prompt", "num_input_tokens", "n_prompt_tokens",
+    ),
     "completion_tokens": (
         "completion_tokens", "output_tokens", "tokens_out", "tokens_completion", "num_output_tokens",
         "n_completion_tokens",
@@ -116,16 +118,16 @@ def envelope_fields(record: Level, request: Level | None = None) -> tuple[dict[s
     """
     best: dict[str, tuple[tuple[int, int], Found]] = {}
     tags: list[str] = []
-    levels = [(level, depth, None) for level, depth in _levels(record)]
+    levels = [(level, depth, False) for level, depth in _levels(record)]
     if request is not None and request is not record:
-        levels += [(level, depth + _DEPTH, REQUEST_FIELDS) for level, depth in _levels(request)]
-    for level, depth, allowed in levels:
+        levels += [(level, depth + _DEPTH, True) for level, depth in _levels(request)]
+    for level, depth, in_request in levels:
         for key, value in level.items():
             if value is None or value in ("", [], {}):
                 continue
             alias = snake(key)
             hit = _RANKS.get(alias)
-            if hit and (allowed is None or hit[0] in allowed) and _fits(hit[0], value):
+            if hit and (not in_request or hit[0] in REQUEST_FIELDS) and _fits(hit[0], value):
                 place = (hit[1], depth)
                 if hit[0] not in best or place < best[hit[0]][0]:
                     best[hit[0]] = (place, Found(value, alias))

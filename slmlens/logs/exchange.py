@@ -8,6 +8,9 @@ from slmlens.logs.content import ToolCall
 
 Body = dict[str, object]
 
+UNREAD = "; this version reads OpenAI- and Anthropic-shaped bodies"
+"""What is added to the reason of a reject whose body is another provider's."""
+
 
 class NotACallError(Exception):
     """The record holds no LLM call that can be read.

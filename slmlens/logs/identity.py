@@ -60,9 +60,9 @@ def chain_sessions(drafts: Sequence[Draft], names: Names) -> None:
     for draft in drafts:
         if draft.session or not (draft.previous_id or draft.own_id in continued):
             continue
-        first = draft.own_id or draft.previous_id
-        seen = {first}
-        while (earlier := draft.previous_id if first == draft.own_id else before.get(first)) and earlier not in seen:
+        first = draft.previous_id or draft.own_id or ""
+        seen = {draft.own_id, first}
+        while (earlier := before.get(first)) and earlier not in seen:
             first = earlier
             seen.add(first)
         draft.session = declared.get(first) or names.hashed("session", first)
@@ -81,21 +81,21 @@ def _settled_group(base: str, group: list[Draft]) -> tuple[list[tuple[str, Draft
         return [(base, group[0])], []
     kept: list[tuple[str, Draft]] = []
     duplicates: list[Copy] = []
-    seen: dict[tuple[bytes, bytes | str], list[tuple[str, Draft]]] = {}
+    first_records: dict[bytes, tuple[str, Draft]] = {}
+    latest_kinds: dict[bytes, dict[str, tuple[str, Draft]]] = {}
     for draft in sorted(group, key=_order):
-        same_record, same_kind = (draft.request_hash, draft.place.digest), (draft.request_hash, draft.kind)
-        original = next((call for call in seen.get(same_record, ()) if _is_same_record(call[1], draft)), None)
-        if original is None and draft.own_id:
-            others = (key for key in seen if key[0] == draft.request_hash and isinstance(key[1], str))
-            rivals = (call for key in others if key != same_kind for call in seen[key][-1:])
-            original = next((call for call in rivals if _starts_with(call[1], draft)), None)
+        kinds = latest_kinds.setdefault(draft.request_hash, {})
+        original = first_records.get(draft.place.digest)
+        if original is None or not _is_same_record(original[1], draft):
+            rivals = (call for kind, call in kinds.items() if kind != draft.kind)
+            original = next((call for call in rivals if draft.own_id and _starts_with(call[1], draft)), None)
         if original is not None:
             duplicates.append((original[0], draft))
             continue
         call = (base if not kept else f"{base}#{len(kept) + 1}", draft)
         kept.append(call)
-        seen.setdefault(same_record, []).append(call)
-        seen.setdefault(same_kind, []).append(call)
+        first_records.setdefault(draft.place.digest, call)
+        kinds[draft.kind] = call
     return kept, duplicates
 
 

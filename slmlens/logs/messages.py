@@ -89,9 +89,9 @@ class MessageStore:
 
 
 def redacted(redactor: Redactor, raw: str) -> str:
-    """Return the redacted text; JSON stays JSON wherever that hides as much.
+    r"""Return the redacted text; JSON stays JSON wherever that hides as much.
 
-    A value found across an escape (``\\n`` before an address) or in a bare number would break the document, so then
+    A value found across an escape (``\n`` before an address) or in a bare number would break the document, so then
     each string and long number is redacted on its own, and the whole once more.
 
     :param redactor: What redacts.

@@ -49,8 +49,8 @@ class Normaliser:
         pair = find_pair(record, form)
         if pair is None:
             raise NotACallError("no request and answer were found in the record", rejected=True)
-        request = read_request(pair.request)
         answer = read_answer(pair.response)
+        request = read_request(pair.request)
         if answer.pending:
             raise NotACallError("a poll of a call that was still running", rejected=False)
         fields, tags = envelope_fields(record, pair.request)
@@ -145,19 +145,17 @@ def call_status(answer: Answer, request: Request, *, failed: bool) -> str:
     :param request: What was asked.
     :param failed: True where the log says that the call failed.
     """
-    if failed:
-        return "error"
-    if answer.refused or answer.finish == "content_filter":
-        return "refusal"
-    if answer.finish == "length" or answer.cut:
-        return "truncated"
-    if answer.text is None and not answer.calls:
-        return "error" if answer.captured or not answer.usage else "ok"
-    if not all(call.well_formed for call in answer.calls):
-        return "malformed"
-    if request.wants_json and not answer.calls and not is_json(answer.text or ""):
-        return "malformed"
-    return "ok"
+    silent = answer.text is None and not answer.calls
+    broken_json = request.wants_json and not answer.calls and not is_json(answer.text or "")
+    verdicts = (
+        ("error", failed),
+        ("refusal", answer.refused or answer.finish == "content_filter"),
+        ("truncated", answer.finish == "length" or answer.cut),
+        ("error", silent and (answer.captured or not answer.usage)),
+        ("ok", silent),  # a log that leaves content out
+        ("malformed", broken_json or not all(call.well_formed for call in answer.calls)),
+    )
+    return next((status for status, holds in verdicts if holds), "ok")
 
 
 def is_json(text: str) -> bool:
@@ -206,7 +204,7 @@ def _unit(alias: str) -> str:
 
 
 def _read_usage(draft: Draft, fields: dict[str, Found], answer: Answer) -> None:
-    usage = _usage(answer.usage)
+    usage = read_usage(answer.usage)
     if usage.input_tokens is None and usage.output_tokens is None and "usage" in fields:
         value = fields["usage"].value
         usage = read_usage(value) if isinstance(value, dict) else usage
@@ -220,10 +218,6 @@ def _read_usage(draft: Draft, fields: dict[str, Found], answer: Answer) -> None:
     cost = fields.get("cost")
     said = nano_usd(_amount(cost.value), 100 if cost.alias == "cost_cents" else 1) if cost else None
     draft.logged_nusd = said if said is not None else usage.logged_nusd
-
-
-def _usage(logged: Mapping[str, object]) -> Usage:
-    return read_usage(logged) if logged else Usage()
 
 
 def _amount(value: object) -> object:

@@ -13,7 +13,9 @@ from slmlens.logs.exchange import Body
 if TYPE_CHECKING:
     from slmlens.logs.formats.declaration import Format
 
-_ASKS = frozenset({"messages", "prompt", "input", "contents", "inputText", "chat_history", "message", "texts", "inputs"})
+_ASKS = frozenset(
+    {"messages", "prompt", "input", "contents", "inputText", "chat_history", "message", "texts", "inputs"}
+)
 _WRAPS = ("body", "json", "parsed_body", "content")
 _STATUS = ("status_code", "statusCode", "status")
 _COUNTS = (FIELDS["prompt_tokens"], FIELDS["completion_tokens"])
@@ -52,12 +54,17 @@ def unwrapped(value: object) -> tuple[object, int | None]:
             value = decode_text(value.strip()) if value[:200].lstrip()[:1] in ("{", "[") else value
         if not isinstance(value, dict) or is_answer_body(value) or _ASKS & value.keys() or "object" in value:
             break
-        found = next((value.get(key) for key in _STATUS if type(value.get(key)) is int), None)
+        found = _status(value)
         inner = next((value[key] for key in _WRAPS if isinstance(value.get(key), dict | str | list)), None)
         if inner is None or (found is None and not _is_http(value)):
             break
         status, value = found if found is not None else status, inner
     return value, status
+
+
+def _status(level: Mapping[str, object]) -> int | None:
+    found = (level.get(key) for key in _STATUS)
+    return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
 
 
 def _is_http(value: Mapping[str, object]) -> bool:
@@ -86,9 +93,14 @@ def _pair_at(level: Mapping[str, object], form: Format) -> Pair | None:
         request = dict(level)
     if response is None:
         return _unanswered(level, request)
-    if request is None and not (isinstance(response, dict) and is_answer_body(response)):
-        return None
-    return Pair(request, response, status)
+    return Pair(request, response, status) if request is not None or _is_answer(response) else None
+
+
+def _is_answer(response: object) -> bool:
+    """Tell whether a response speaks for itself: an answer, a stream, or an embedding (no call, but known)."""
+    if isinstance(response, dict):
+        return is_answer_body(response) or "embedding" in response or "embeddings" in response
+    return isinstance(response, str) and response.startswith(("data: {", "event: "))
 
 
 def _request_at(level: Mapping[str, object], form: Format) -> Body | None:
@@ -134,7 +146,7 @@ def _unanswered(level: Mapping[str, object], request: Body | None) -> Pair | Non
     used = isinstance(usage, dict) and any(isinstance(value, int) for value in usage.values())
     if (used or counted) and (request is not None or "model" in level or "model_name" in level):
         return Pair(request, None)
-    status = next((level[key] for key in _STATUS if type(level.get(key)) is int), None)
+    status = _status(level)
     failed = bool(level.get("error")) or (status is not None and status >= 400)  # noqa: PLR2004 - HTTP's own bound
     asked = request is not None and any(key in level for key in ("response", "response_body", *_STATUS))
     return Pair(request, None, status) if request is not None and (failed or asked) else None

@@ -94,7 +94,9 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
             files = list(_walk(path))
             if not files:
                 raise InputError(
-                    "the folder holds no files", where=label, next_step="name a folder with exported logs (.jsonl, .json, .gz)"
+                    "the folder holds no files",
+                    where=label,
+                    next_step="name a folder with exported logs (.jsonl, .json, .gz)",
                 )
             for one in files:
                 found.setdefault(one.resolve(), (_relative_name(one, path), False))
@@ -232,7 +234,7 @@ def _items(stream: IO[bytes]) -> Iterator[Item]:
 def _line_items(lines: Iterator[tuple[int, int, bytes]]) -> Iterator[Item]:
     number, offset = 0, 0
     try:
-        for number, offset, line in lines:  # noqa: B007 - the last place is told if the file breaks off
+        for number, offset, line in lines:
             try:
                 value = decode(line)
             except UnreadableError as cause:

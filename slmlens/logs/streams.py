@@ -6,6 +6,10 @@ from slmlens.logs.decode import decode_text
 
 Body = dict[str, object]
 
+_DONE = "[DONE]"
+_ENDED: Body = {"stream_ended": True}
+_CHAT_FIELDS = ("id", "model", "created", "usage", "service_tier", "provider")
+
 
 def stream_events(stored: object) -> list[Body] | None:
     """Return the events of a stored stream, or None if the value is no stream.
@@ -72,46 +76,41 @@ def _append_event(events: list[Body], data: list[str]) -> None:
         events.append(whole)
         return
     for line in data:
-        value = decode_text(line)
+        value = _ENDED if line == _DONE else decode_text(line)
         if isinstance(value, dict):
             events.append(value)
 
 
 def _merged_chat(events: list[Body], failed: Body | None) -> Body:
     body: Body = {"object": "chat.completion"}
-    message: Body = {"role": "assistant"}
     calls: dict[object, dict[str, str]] = {}
     finish: object = None
     pieces: dict[str, list[str]] = {}
-    plain_text = False
     for event in events:
-        for key in ("id", "model", "created", "usage", "service_tier", "system_fingerprint", "provider"):
-            if event.get(key):
-                body[key] = event[key]
-        choices = event.get("choices")
-        for choice in choices if isinstance(choices, list) else []:
-            if not isinstance(choice, dict) or choice.get("index", 0) not in (0, None):
-                continue  # only the first of several alternatives is the answer
+        body.update({key: event[key] for key in _CHAT_FIELDS if event.get(key)})
+        for choice in _first_choices(event):
             finish = choice.get("finish_reason") or finish
             if isinstance(choice.get("text"), str):
-                plain_text = True
-                pieces.setdefault("text", []).append(choice["text"])
+                pieces.setdefault("text", []).append(str(choice["text"]))
             delta = choice.get("delta") or choice.get("message")
             if isinstance(delta, dict):
                 _add_delta(delta, pieces, calls)
-    for key, parts in pieces.items():
-        message[key] = "".join(parts)
-    if calls:
-        message["tool_calls"] = [{"function": call} for call in calls.values()]
-    choice = {"index": 0, "text": message.get("text", "")} if plain_text else {"index": 0, "message": message}
-    body["choices"] = [{**choice, "finish_reason": finish}]
-    if plain_text:
-        body["object"] = "text_completion"
+    joined: Body = {key: "".join(parts) for key, parts in pieces.items()}
+    message = {"role": "assistant", **joined, "tool_calls": [{"function": call} for call in calls.values()]}
+    said = {"text": joined["text"]} if "text" in joined else {"message": message}
+    body["choices"] = [{"index": 0, **said, "finish_reason": finish}]
     if failed is not None:
         body["error"] = failed["error"]
-    elif finish is None:
+    elif finish is None and "usage" not in body and _ENDED not in events:
         body["cut"] = True
     return body
+
+
+def _first_choices(event: Body) -> list[Body]:
+    """Return the choices of an event that belong to the first of several alternatives: that one is the answer."""
+    choices = event.get("choices")
+    listed = choices if isinstance(choices, list) else []
+    return [one for one in listed if isinstance(one, dict) and one.get("index", 0) in (0, None)]
 
 
 def _add_delta(delta: Body, pieces: dict[str, list[str]], calls: dict[object, dict[str, str]]) -> None:

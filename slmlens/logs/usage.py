@@ -33,6 +33,11 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
 
     :param usage: The ``usage`` object of an answer or of an envelope.
     """
+    if not usage:
+        return Usage()
+    nested = usage.get("tokens")
+    if isinstance(nested, Mapping):  # Cohere
+        usage = {**usage, **nested}
     inputs = _details(usage, _INPUT_DETAILS)
     outputs = _details(usage, _OUTPUT_DETAILS)
     prompt, given = count(usage.get("prompt_tokens")), count(usage.get("input_tokens"))

@@ -1,0 +1,1 @@
+"""One summary of a run, and its renderings: HTML here, others beside it."""

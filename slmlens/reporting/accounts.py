@@ -80,8 +80,8 @@ def _coverage(ledger: Ledger, buckets: Sequence[str], runrate: Sequence[int], un
     for bucket, nusd in zip(buckets, runrate, strict=True):
         parts[bucket] += nusd
     excluded = int(ledger.by_task.filter("excluded").get_column("runrate_nusd").sum())
-    nusd = [*parts.values(), ledger.runrate_nusd - sum(parts.values()) - excluded, excluded]
-    return dict(zip(COVERAGE, apportion(nusd, unit), strict=True))
+    amounts = [*parts.values(), ledger.runrate_nusd - sum(parts.values()) - excluded, excluded]
+    return dict(zip(COVERAGE, apportion(amounts, unit), strict=True))
 
 
 def _within(buckets: Sequence[str], runrate: Sequence[int], covered: dict[str, int], unit: int) -> list[int]:
@@ -98,13 +98,15 @@ def _lines(ledger: Ledger, placed: Sequence[int], unit: int) -> dict[str, Any]:
     names = ("imported_usd", "tasks_usd", "unassigned_usd", "excluded_usd")
     units = (sum(placed), *placed)
     logged = ledger.logged.logged_nusd
+    share = ledger.estimated_token_share
+    priced = ledger.priced_calls > 0
     return {
-        **{name: dollars(value, unit) if ledger.priced_calls else None for name, value in zip(names, units, strict=True)},
+        **{name: dollars(value, unit) if priced else None for name, value in zip(names, units, strict=True)},
         "unpriced_calls": ledger.unpriced_calls,
         "unpriced_tokens": ledger.unpriced_tokens,
         "logged_usd": None if logged is None else dollars(rounded(logged, unit), unit),
         "logged_difference_reason": ledger.logged.reason or None,
-        "estimated_token_share": None if ledger.estimated_token_share is None else round(ledger.estimated_token_share, 4),
+        "estimated_token_share": None if share is None else round(share, 4),
     }
 
 

@@ -27,7 +27,9 @@ from slmlens.reporting.text import counted, shorten, visible
 _NAME_CHARS = 120
 _SKELETON_CHARS = 1200
 _LIST_ITEMS = 8
-_HOLE = re.compile(r"<(?:text|one of|number|list|json|code|date|[A-Z_]{2,20})\b[^<>\n]{0,48}>")
+_LABEL_ROOM = 0.14
+_HOLE = re.compile(r"<(?:number|one of \d+ values|text, \d+(?:-\d+)? words?|[A-Z_]{2,24})>")
+_FAILED = {"error": "errors", "refusal": "refusals", "truncated": "cut off", "malformed": "malformed"}
 
 Json = Mapping[str, Any]
 
@@ -48,7 +50,7 @@ def saving_cell(task: Json) -> dict[str, str]:
     if task["action"] == "keep":
         return {"value": "no", "note": KEPT.get(task["keep_because"], "")}
     if task["saving_month_usd"] is not None:
-        head, _, rest = usd_range(task["saving_month_usd"]).partition(" (")
+        head, _, rest = usd_range(task["saving_month_usd"], per="").partition(" (")
         return {"value": head, "note": rest.rstrip(")")}
     if task["saving_per_1000_calls_usd"] is not None:
         pays = task["break_even_calls_month"]
@@ -64,10 +66,10 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "name": name_of(task),
         "bucket": bucket,
         "action": ACTION[task["action"]][0],
-        "action_why": KEPT.get(task["keep_because"]) if bucket == "keep" else ACTION[task["action"]][1],
+        "action_why": ACTION[task["action"]][1] if bucket == "ready" else None,
         "evidence": evidence_badge(task),
         "grade_meaning": GRADE[task["grade"]],
-        "next_step": next_step(task),
+        "next_step": None if bucket == "keep" else next_step(task),
         "settles": settles(task),
         "facts": _facts(task, summary),
         "agreement": _agreement(task),
@@ -77,7 +79,7 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "flips": task["flips"][:_LIST_ITEMS],
         "levers": [_lever(entry) for entry in task["levers"][:_LIST_ITEMS]],
         "candidates": task["candidates"][:_LIST_ITEMS],
-        "failures": [f"{n:,} {status}" for status, n in task["failures"].items()],
+        "failures": [f"{n:,} {_FAILED[status]}" for status, n in task["failures"].items()],
         "loop": _loop(task),
         "skeleton": skeleton(task["skeleton"]),
         "exemplars": list(exemplars),
@@ -107,14 +109,21 @@ def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
     facts = [
         ("Calls", f"{task['n_calls']:,} in {task['n_units']:,} {_unit_words(task)}"),
         ("Calls a month", "not known" if monthly is None else f"about {about(monthly)}"),
-        ("Run-rate", "not priced" if task["runrate_usd"] is None else f"{usd(task['runrate_usd'], places_for(runrates))} in this log"),
+        (
+            "Cost in the log",
+            "not priced"
+            if task["runrate_usd"] is None
+            else f"{usd(task['runrate_usd'], places_for(runrates))} at today's prices",
+        ),
         ("Answer", f"{OUTPUT[task['output_kind']]}, read by {seen}"),
         ("Where", " · ".join(dict.fromkeys([task["application"], *task["step_names"][:3]]))),
     ]
     if task["latency_p50_ms"] is not None:
         facts.append(("Median latency", f"{task['latency_p50_ms'] / 1000:.1f} s"))
     if task["stability"] is not None:
-        facts.append(("Stability", f"{100 * task['stability']:.0f} % of its calls stay together when sessions are resampled"))
+        facts.append(
+            ("Stability", f"{100 * task['stability']:.0f} % of its calls stay together when sessions are resampled")
+        )
     return facts
 
 
@@ -136,18 +145,38 @@ def _agreement(task: Json) -> dict[str, Any] | None:
     else:
         span = "" if ceiling["lo90"] is None else f" ({100 * ceiling['lo90']:.0f} to {100 * ceiling['hi90']:.0f} %)"
         top = f"Ceiling: the present model agrees with itself in {100 * ceiling['pair']:.0f} %{span} of {counted(ceiling['n'], 'repeat')}."
-    floor = None if task["constant"] is None else f"Floor: the best constant answer agrees in {100 * task['constant']:.0f} %."
+    floor = (
+        None
+        if task["constant"] is None
+        else f"Floor: the best constant answer agrees in {100 * task['constant']:.0f} %."
+    )
+    low, high = _x(estimate["a_lo90"]), _x(estimate["a_hi90"])
+    above = 1.0 if ceiling is None else ceiling["pair"]
     return {
-        "words": words, "ceiling_words": top, "constant_words": floor,
-        "low": _x(estimate["a_lo90"]), "mid": _x(estimate["a_p50"]), "high": _x(estimate["a_hi90"]),
-        "width": round(_x(estimate["a_hi90"]) - _x(estimate["a_lo90"]), 1),
-        "ceiling": _x(1.0 if ceiling is None else ceiling["pair"]),
+        "words": words,
+        "ceiling_words": top,
+        "constant_words": floor,
+        "low": low,
+        "mid": _x(estimate["a_p50"]),
+        "width": round(max(high - low, 1.0), 1),
+        "ceiling": _x(above),
+        "ceiling_anchor": _anchor(above, inward=task["constant"]),
         "constant": None if task["constant"] is None else _x(task["constant"]),
+        "constant_anchor": None if task["constant"] is None else _anchor(task["constant"], inward=above),
     }
 
 
 def _x(share: float) -> float:
+    """Return where a share lies on the agreement strip, which is 400 wide with a margin of 10."""
     return round(10 + 380 * share, 1)
+
+
+def _anchor(share: float, inward: float | None) -> str:
+    """Return where a mark's label hangs, so that it neither leaves the strip nor runs into the other label."""
+    crowded = inward is not None and abs(share - inward) < _LABEL_ROOM
+    if crowded:
+        return "start" if share >= (inward or 0.0) and share < 1 - _LABEL_ROOM else "end"
+    return "end" if share > 1 - _LABEL_ROOM / 2 else "start" if share < _LABEL_ROOM / 2 else "middle"
 
 
 def _money(task: Json) -> list[tuple[str, str]]:
@@ -163,7 +192,11 @@ def _money(task: Json) -> list[tuple[str, str]]:
 
 def _lever(lever: Json) -> dict[str, str]:
     saving = lever["saving_month_usd"]
-    return {"name": lever["name"], "saving": "not stated" if saving is None else f"about {usd_about(saving)} a month", "note": lever["note"]}
+    return {
+        "name": lever["name"],
+        "saving": "not stated" if saving is None else f"about {usd_about(saving)} a month",
+        "note": lever["note"],
+    }
 
 
 def _loop(task: Json) -> str | None:

@@ -1,4 +1,4 @@
-"""The one sentence a reader takes away, chosen by what the log can carry. A range where there is one, never a bare point."""
+"""The sentence a reader takes away, chosen by what the log can carry: a range where there is one, never a bare point."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def _per_call(outlook: Outlook) -> str:
     pays = ""
     if outlook.break_even:
         calls = _span([_calls(value) for value in sorted(outlook.break_even)], single="about {}")
-        pays = f" and breaks even at {calls} calls a month" if acting == 1 else f" and break even at {calls} calls a month"
+        pays = (
+            f" and breaks even at {calls} calls a month" if acting == 1 else f" and break even at {calls} calls a month"
+        )
     return (
         f"{where} {verb} a potential saving of {rate} per 1,000 calls moved (before people cost){pays}: "
         f"{_readiness(outlook)}. No monthly figure is stated: {_why_no_month(outlook)}.{_seat(outlook)}"
@@ -128,7 +130,9 @@ def _what_it_takes(outlook: Outlook) -> str:
         return ""
     seen = "" if near.calls_month is None else f"; the log shows about {_calls(near.calls_month)}"
     name = shorten(near.name, _NAME_LIMIT)
-    return f" The nearest, “{name}”, would break even at about {_calls(near.break_even_calls_month)} calls a month{seen}."
+    return (
+        f" The nearest, “{name}”, would break even at about {_calls(near.break_even_calls_month)} calls a month{seen}."
+    )
 
 
 def _without_tasks(outlook: Outlook) -> str:
@@ -142,7 +146,9 @@ def _without_tasks(outlook: Outlook) -> str:
 def _without_prompts(outlook: Outlook) -> str:
     over = "" if outlook.days is None else f" over {counted(round(outlook.days), 'day')}"
     spent = "none of them could be priced" if outlook.spend_usd is None else f"{usd(outlook.spend_usd)}{over}"
-    month = "" if outlook.month_mid_usd is None else f", about {usd_about(outlook.month_mid_usd)} a month at today's prices"
+    month = (
+        "" if outlook.month_mid_usd is None else f", about {usd_about(outlook.month_mid_usd)} a month at today's prices"
+    )
     return (
         "This log holds no prompts, so it shows what was spent and not which tasks could move to a small model: "
         f"{counted(outlook.n_calls, 'call')}, {spent}{month}. To find the tasks, switch on prompt logging and run again."

@@ -1,4 +1,4 @@
-"""The report as one HTML file: no script, no outside address, styles pinned by hash; it opens from a folder or a mail."""
+"""The report as one HTML file: no script, no outside address, styles pinned by hash; it opens from a folder."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Spell out deceiving characters in whatever the template prints; markup built by us passes."""
-    return visible(value) if type(value) is str else value
+    """Spell out deceiving characters in whatever the template prints, and keep a percent sign beside its number."""
+    return visible(value).replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value

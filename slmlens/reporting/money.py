@@ -73,7 +73,7 @@ def usd_about(value: float, digits: int = 2) -> str:
     if size >= 10 ** (digits - 1):
         return f"{_sign(value)}${size:,.0f}"
     decimals = max(2, digits - 1 - math.floor(math.log10(size)))
-    return f"{_sign(value)}${size:,.{decimals}f}"
+    return f"{_sign(value)}${size:,.{decimals}f}".removesuffix(".00")
 
 
 def usd_range(interval: Mapping[str, float], per: str = "a month") -> str:

@@ -70,17 +70,27 @@ COVERAGE = {
 """Part of the coverage bar: (label, meaning)."""
 
 GENERAL_METHOD = (
-    "A task is a step that recurs: the same call site doing the same kind of work in several sessions. It is found from what "
-    "prompts share across sessions; answers never decide it.",
-    "Evidence asks how often a small model's answer would be as acceptable as the present model's on the task's next calls. "
-    "The present model's agreement with itself is the ceiling, the best constant answer is the floor, and a task passes only "
-    "if it is near the one and well above the other.",
-    "Probes train on earlier sessions and are graded on later ones. A task whose answers look as learnable after they were "
-    "shuffled among sessions counts as no signal.",
-    "Every call is priced on its own, from a dated offline price list. Spend is at the price of the day; the run-rate, which "
-    "savings are counted on, is at today's.",
-    "Savings are joint draws over prices, volume, quality and people's time, and count only where parity holds. "
-    "They are potential: a log can't show a saving that was realized.",
+    (
+        "A task is a step that recurs: the same call site doing the same kind of work in several sessions. It is found "
+        "from what prompts share across sessions; answers never decide it."
+    ),
+    (
+        "Evidence asks how often a small model's answer would be as acceptable as the present model's on the task's next "
+        "calls. The present model's agreement with itself is the ceiling, the best constant answer is the floor, and a "
+        "task passes only if it is near the one and well above the other."
+    ),
+    (
+        "Probes train on earlier sessions and are graded on later ones. A task whose answers look as learnable after they "
+        "were shuffled among sessions counts as no signal."
+    ),
+    (
+        "Every call is priced on its own, from a dated offline price list. Spend is at the price of the day; the run-rate, "
+        "which savings are counted on, is at today's."
+    ),
+    (
+        "Savings are joint draws over prices, volume, quality and people's time, and count only where parity holds. They "
+        "are potential: a log can't show a saving that was realized."
+    ),
     "A month is 30 days.",
 )
 """How every run works, in sentences."""
@@ -103,7 +113,12 @@ def mode_of(action: str) -> str | None:
 
 
 def parity_of(task: Json) -> Json | None:
-    """Return the parity estimate that the task's action rests on; for a kept task, the better of the two."""
+    """Return the parity estimate that the task's action rests on; for a kept task, the better of the two.
+
+    None where no small model is involved (code, cache) or nothing was estimated.
+    """
+    if task["action"] in {"code", "cache"}:
+        return None
     parity = task["parity"]
     mode = mode_of(task["action"])
     if mode is not None:
@@ -163,8 +178,7 @@ def risks(summary: Json) -> list[str]:
             "No task to act on holds repeated prompts, so the present model is taken to agree with itself every time. "
             "If it does not, a small model is judged too strictly."
         )
-    false_green = summary["false_green"]
-    if acting and false_green is None:
+    if acting and summary["false_green"] is None:
         found.append("How often shuffled answers would have passed as learnable was not measured on this log.")
     return found
 
@@ -178,10 +192,13 @@ def _evidence_risks(acting: Sequence[Json]) -> list[str]:
             f"{len(weakest)} of {counted(len(acting), 'task')} to act on {verb} on grade D evidence: experience with other "
             "tasks, nothing graded on this one. The pilots come first."
         )
-    seen = [task for task in acting if task["human_facing"]]
+    seen = sum(task["human_facing"] is True for task in acting)
     if seen:
-        found.append(f"{counted(len(seen), 'task')} to act on {'is' if len(seen) == 1 else 'are'} read by people; agreement "
-                     "with the present model says little about tone.")
+        verb = "is" if seen == 1 else "are"
+        found.append(
+            f"{counted(seen, 'task')} to act on {verb} read by people; agreement with the present model says little "
+            "about tone."
+        )
     return found
 
 

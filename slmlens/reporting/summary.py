@@ -149,5 +149,7 @@ def _unpriced(ledger: Ledger) -> list[str]:
     hidden = ledger.unpriced.slice(_UNPRICED_SHOWN)
     if not hidden.is_empty():
         calls = int(hidden.get_column("calls").sum())
-        lines.append(f"{counted(calls, 'call')} of {counted(hidden.height, 'further model')} could not be priced either.")
+        lines.append(
+            f"{counted(calls, 'call')} of {counted(hidden.height, 'further model')} could not be priced either."
+        )
     return lines

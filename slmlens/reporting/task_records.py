@@ -51,7 +51,13 @@ def telling_option(savings: pl.DataFrame) -> pl.DataFrame:
     acts = pl.col("chosen") & (pl.col("action") != "keep")
     return (
         savings.sort(
-            "task_id", ~acts, pl.col("break_even_calls_month"), "deployment", "slm", nulls_last=True, maintain_order=True
+            "task_id",
+            ~acts,
+            pl.col("break_even_calls_month"),
+            "deployment",
+            "slm",
+            nulls_last=True,
+            maintain_order=True,
         )
         .unique("task_id", keep="first", maintain_order=True)
         .drop("action", "mode", "slm", "chosen")
@@ -72,7 +78,9 @@ def call_figures(tasks: Tasks) -> pl.DataFrame:
     )
 
 
-def task_record(row: Mapping[str, Any], *, spend_usd: float | None, spend_share: float | None, runrate_usd: float | None) -> dict[str, Any]:
+def task_record(
+    row: Mapping[str, Any], *, spend_usd: float | None, spend_share: float | None, runrate_usd: float | None
+) -> dict[str, Any]:
     """Return the summary's record of one row of :func:`task_rows`; money that must add up comes rounded from the caller."""
     return {
         "task_id": row["task_id"],

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from slmlens.errors import SettingError
-from slmlens.reporting.card import card, evidence_badge, name_of, saving_cell
+from slmlens.reporting.card import about, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month
-from slmlens.reporting.money import places_for, usd, usd_about, usd_range
-from slmlens.reporting.plain_words import ACTION, COVERAGE, EVIDENCE, GRADE, next_step, risks
+from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_range
+from slmlens.reporting.plain_words import ACTION, COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, next_step, risks
 from slmlens.reporting.task_records import bucket_of
 from slmlens.reporting.text import counted
 
@@ -41,11 +41,14 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
     :raises SettingError: If the audience is unknown.
     """
     if audience not in AUDIENCES:
-        raise SettingError(f"the audience {audience!r} is unknown", where="audience", next_step=f"choose one of {', '.join(AUDIENCES)}")
+        raise SettingError(
+            f"the audience {audience!r} is unknown", where="audience", next_step=f"choose one of {', '.join(AUDIENCES)}"
+        )
     tasks = summary["tasks"]
     has_tasks = bool(tasks)
     sections = [name for name in _SECTIONS[audience] if has_tasks or name not in {"tasks", "cards"}]
     chosen = _card_order(summary)[: _CARDS[audience]]
+    rows = _task_rows(summary)
     return {
         "audience": audience,
         "sections": sections,
@@ -54,12 +57,14 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "headline": summary["plan"]["headline"],
         "figures": _figures(summary),
         "coverage": _coverage(summary),
-        "top": [_task_row(task, summary) for task in tasks[:_TOP_TASKS]],
+        "top": rows[:_TOP_TASKS],
         "steps": _steps(summary),
         "risks": risks(summary),
-        "notes": [] if has_tasks else summary["limits"],
-        "key_assumptions": _key_assumptions(summary["assumptions"]),
-        "tasks": [_task_row(task, summary) for task in tasks],
+        "notes": [] if has_tasks else _particular(summary["limits"]),
+        "key_assumptions": _key_assumptions(summary["assumptions"]) if has_tasks else [],
+        "tasks": rows,
+        "monthly": any(task["saving_month_usd"] for task in tasks),
+        "sample": summary["window"]["sampling_rate"] < 1,
         "cards": [card(task, summary, _exemplars(exemplars, task)) for task in chosen],
         "cards_left": len(tasks) - len(chosen),
         "ledger": _ledger(summary),
@@ -68,7 +73,7 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "decisions": summary["decisions"],
         "false_green": _false_green(summary["false_green"]),
         "method": summary["method"],
-        "limits": summary["limits"] if has_tasks else [],
+        "limits": summary["limits"] if has_tasks else [line for line in summary["limits"] if line in GENERAL_LIMITS],
         "words": _words(tasks),
         "sum_note": _sum_note(summary["plan"]),
     }
@@ -97,17 +102,24 @@ def _figures(summary: Json) -> list[dict[str, str]]:
     plan, ledger, tasks = summary["plan"], summary["ledger"], summary["tasks"]
     figures = []
     if plan["saving_month_usd"] is not None:
-        figures.append(_figure("Potential saving a month", usd_range(plan["saving_month_usd"], per=""), "over all tasks to act on"))
+        figures.append(
+            _figure("Potential saving a month", usd_range(plan["saving_month_usd"], per=""), "over all tasks to act on")
+        )
     if ledger["month_usd"] is not None:
         figures.append(_figure("These calls cost a month", _month_words(ledger["month_usd"]), "at today's prices"))
     elif ledger["imported_usd"] is not None:
         spent = usd(ledger["imported_usd"], places_for([ledger["imported_usd"]]))
         figures.append(_figure("Spend in this log", spent, ledger["month_reason"] or "no month can be stated"))
     if plan["one_off_usd"]:
-        figures.append(_figure("One-off work", usd_about(plan["one_off_usd"]), "people and training, before any saving"))
+        figures.append(
+            _figure("One-off work", f"about {usd_about(plan['one_off_usd'])}", "people and training, before any saving")
+        )
     if tasks:
         buckets = [bucket_of(task["action"]) for task in tasks]
-        split = " · ".join(f"{buckets.count(name)} {word}" for name, word in (("ready", "ready"), ("pilot", "to pilot"), ("keep", "to keep")))
+        split = " · ".join(
+            f"{buckets.count(name)} {word}"
+            for name, word in (("ready", "ready"), ("pilot", "to pilot"), ("keep", "to keep"))
+        )
         figures.append(_figure("Tasks found", f"{len(tasks):,}", split))
     return figures
 
@@ -131,15 +143,33 @@ def _coverage(summary: Json) -> list[dict[str, Any]]:
     total, places = sum(values.values()), places_for(list(values.values()))
     if total <= 0:
         return []
+    percents = dict(zip(values, whole_percents(list(values.values())), strict=True))
     parts, start = [], 0.0
     for name, (label, meaning) in COVERAGE.items():
-        share = values[name] / total
+        width = round(1000 * values[name] / total, 2)
         parts.append(
-            {"name": name, "label": label, "meaning": meaning, "usd": usd(values[name], places), "percent": percent(share),
-             "x": round(1000 * start, 2), "width": round(1000 * share, 2)}
+            {
+                "name": name,
+                "label": label,
+                "meaning": meaning,
+                "usd": usd(values[name], places),
+                "percent": percents[name],
+                "x": round(start, 2),
+                "width": width,
+            }
         )
-        start += share
+        start += width
     return parts
+
+
+def whole_percents(values: Sequence[float]) -> list[str]:
+    """Return the values as whole percentages of their sum that add up to 100; a small one that is not nothing as ``< 1 %``."""
+    scaled = [round(value * 1e6) for value in values]
+    total = sum(scaled)
+    if total <= 0:
+        return ["0 %" for _ in values]
+    units = apportion([100 * value for value in scaled], total, 100)
+    return ["< 1 %" if value and not unit else f"{unit} %" for value, unit in zip(scaled, units, strict=True)]
 
 
 def percent(share: float | None) -> str:
@@ -151,29 +181,48 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _task_row(task: Json, summary: Json) -> dict[str, Any]:
-    runrates = [entry["runrate_usd"] for entry in summary["tasks"] if entry["runrate_usd"] is not None]
-    monthly = calls_a_month(task, summary["window"])
-    action, _ = ACTION[task["action"]]
+def _task_rows(summary: Json) -> list[dict[str, Any]]:
+    tasks = summary["tasks"]
+    places = places_for([task["runrate_usd"] for task in tasks if task["runrate_usd"] is not None])
+    ends = [value for task in tasks if task["saving_month_usd"] for value in task["saving_month_usd"].values()]
+    scale = (min([0.0, *ends]), max([0.0, *ends]))
+    return [_task_row(task, summary["window"], places, scale) for task in tasks]
+
+
+def _task_row(task: Json, window: Json, places: int, scale: tuple[float, float]) -> dict[str, Any]:
+    monthly = calls_a_month(task, window)
     return {
         "name": name_of(task),
         "place": " · ".join(dict.fromkeys([task["application"], *task["step_names"][:2]])),
-        "calls": f"{task['n_calls']:,}",
-        "calls_month": "not known" if monthly is None else f"{monthly:,.0f}",
-        "runrate": "not priced" if task["runrate_usd"] is None else usd(task["runrate_usd"], places_for(runrates)),
+        "calls": f"{task['n_calls']:,} logged",
+        "calls_month": "not known" if monthly is None else about(monthly),
+        "runrate": "not priced" if task["runrate_usd"] is None else usd(task["runrate_usd"], places),
         "share": percent(task["spend_share"]),
         "bucket": bucket_of(task["action"]),
-        "action": action,
+        "action": ACTION[task["action"]][0],
         "evidence": evidence_badge(task),
         "saving": saving_cell(task),
+        "bar": _range_bar(task["saving_month_usd"], scale) if task["action"] != "keep" else None,
     }
+
+
+def _range_bar(interval: Json | None, scale: tuple[float, float]) -> dict[str, float] | None:
+    """Return the places of a saving's ends on a line 100 wide that all tasks share, zero marked."""
+    low, high = scale
+    if interval is None or high <= low:
+        return None
+    zero, start, middle, end = (round(100 * (value - low) / (high - low), 1) for value in (0.0, *interval.values()))
+    return {"zero": zero, "start": start, "middle": middle, "width": max(0.8, round(end - start, 1))}
 
 
 def _steps(summary: Json) -> list[str]:
     by_id = {task["task_id"]: task for task in summary["tasks"]}
     steps = [next_step(by_id[task_id]) for task_id in summary["plan"]["order"] if task_id in by_id]
     hidden = len(steps) - _FIRST_STEPS
-    return [*steps[:_FIRST_STEPS], *([f"Then the {counted(hidden, 'further task')} marked in the table."] if hidden > 0 else [])]
+    return [
+        *steps[:_FIRST_STEPS],
+        *([f"Then the {counted(hidden, 'further task')} marked in the table."] if hidden > 0 else []),
+    ]
 
 
 def _key_assumptions(assumptions: Sequence[Json]) -> list[Json]:
@@ -188,20 +237,30 @@ def _card_order(summary: Json) -> list[Json]:
     return [by_id[task_id] for task_id in dict.fromkeys([*first, *by_id])]
 
 
+def _particular(limits: Sequence[str]) -> list[str]:
+    return [line for line in limits if line not in GENERAL_LIMITS]
+
+
 def _exemplars(exemplars: Mapping[str, Sequence[str]] | None, task: Json) -> list[str]:
     return [text[:_EXEMPLAR_CHARS] for text in (exemplars or {}).get(task["task_id"], ())[:_EXEMPLARS]]
 
 
 def _ledger(summary: Json) -> dict[str, Any]:
     ledger, rows, window = summary["ledger"], summary["rows"], summary["window"]
-    names = {"imported_usd": "Imported", "tasks_usd": "In tasks", "unassigned_usd": "Unassigned", "excluded_usd": "Excluded by a person"}
-    total = ledger["imported_usd"]
-    places = places_for([ledger[name] for name in names if ledger[name] is not None])
-    lines = [
-        {"label": label, "usd": usd(ledger[name], places), "percent": percent(ledger[name] / total if total else None), "total": name == "imported_usd"}
-        for name, label in names.items()
-        if ledger[name] is not None
-    ]
+    names = {
+        "imported_usd": "Imported",
+        "tasks_usd": "In tasks",
+        "unassigned_usd": "Unassigned",
+        "excluded_usd": "Excluded by a person",
+    }
+    lines: list[dict[str, Any]] = []
+    if ledger["imported_usd"] is not None:
+        money = [ledger[name] for name in names]
+        percents = ["100 %", *whole_percents(money[1:])]
+        lines = [
+            {"label": label, "usd": usd(value, places_for(money)), "percent": share, "total": label == "Imported"}
+            for label, value, share in zip(names.values(), money, percents, strict=True)
+        ]
     return {
         "lines": lines,
         "files": rows["files"],
@@ -211,10 +270,13 @@ def _ledger(summary: Json) -> dict[str, Any]:
         "days": window["days"],
         "active_days": window["active_days"],
         "sample": window["sampling_rate"] < 1,
-        "unpriced": None if not ledger["unpriced_calls"]
+        "unpriced": None
+        if not ledger["unpriced_calls"]
         else f"{counted(ledger['unpriced_calls'], 'call')} with {ledger['unpriced_tokens']:,} tokens",
         "estimated": percent(ledger["estimated_token_share"]),
-        "logged": None if ledger["logged_usd"] is None else usd(ledger["logged_usd"], places_for([ledger["logged_usd"]])),
+        "logged": None
+        if ledger["logged_usd"] is None
+        else usd(ledger["logged_usd"], places_for([ledger["logged_usd"]])),
         "logged_reason": ledger["logged_difference_reason"],
     }
 
@@ -231,7 +293,9 @@ def _false_green(record: Json | None) -> str:
     if rate is None:
         return str(record.get("note") or "The false-green rate could not be measured on this log.")
     span = "" if low is None or high is None else f" (90 % interval {100 * low:.0f} to {100 * high:.0f} %)"
-    return f"After the answers were shuffled among sessions, {100 * rate:.1f} % of the tasks still looked learnable{span}."
+    return (
+        f"After the answers were shuffled among sessions, {100 * rate:.1f} % of the tasks still looked learnable{span}."
+    )
 
 
 def _words(tasks: Sequence[Json]) -> dict[str, list[tuple[str, str, str]]]:
@@ -247,6 +311,6 @@ def _sum_note(plan: Json) -> str | None:
         return None
     whole, parts = usd_about(plan["saving_month_usd"]["p50"]), usd_about(plan["sum_of_task_p50_usd"])
     return (
-        f"The middle of the plan as a whole is {whole} a month; the middle figures of its tasks add up to {parts}. "
-        "Middles don't add: the tasks share prices, people and one set-up."
+        f"Middle of the plan as a whole: {whole} a month. Sum of its tasks' middles: {parts} a month. The two need not agree: "
+        "the tasks share prices, people and one set-up, and the plan is drawn as a whole."
     )

@@ -19,8 +19,6 @@ _FENCE = re.compile(r"^\s*```[\w+-]*[ \t]*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _FENCED_PART = re.compile(r"```[\w+-]*[ \t]*\n.*?(?:```|\Z)", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?%?")
 _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+\S")
-_SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"\w+")
 _MAX_DEPTH = 4
 _CODE_SHARE = 0.5
 _LIST_LINES = 2
@@ -45,12 +43,8 @@ class Answer:
 
 def normalise(text: str) -> str:
     """Return the text after NFKC, case folding and collapsing of white space."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, normalised: what token F1 counts."""
-    return _WORD.findall(normalise(text))
+    folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(folded.casefold().split())
 
 
 def parse_answer(text: str | None, tool_calls: list[dict[str, str]] | None) -> Answer:
@@ -71,7 +65,7 @@ def parse_answer(text: str | None, tool_calls: list[dict[str, str]] | None) -> A
     if _NUMBER.fullmatch(body):
         return Answer("number", {WHOLE: _canonical_number(body)})
     if sum(len(part) for part in _FENCED_PART.findall(body)) > _CODE_SHARE * len(body):
-        return Answer("code", {WHOLE: _SPACE.sub(" ", fenced.group(1) if fenced else body).strip()})
+        return Answer("code", {WHOLE: " ".join((fenced.group(1) if fenced else body).split())})
     lines = [line for line in body.splitlines() if line.strip()]
     if len(lines) >= _LIST_LINES and all(_BULLET.match(line) for line in lines):
         return Answer("list", {WHOLE: normalise("\n".join(lines))})

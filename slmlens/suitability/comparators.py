@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from slmlens.suitability.answers import NO_TOOL, TOOL, WHOLE, Answer, words
+from slmlens.suitability.answers import NO_TOOL, TOOL, WHOLE, Answer
+from slmlens.suitability.bags import Bags, bag_words
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -39,6 +40,7 @@ class Field:
     :param codes: The values as integers; equal code = equal text.
     :param free: Compared by token F1, not by equality.
     :param classes: The values are few and recurring, so a student can learn them.
+    :param bags: Words of each answer, for a free field only.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Field:
     codes: Ints
     free: bool
     classes: bool
+    bags: Bags | None = None
 
     @property
     def n_distinct(self) -> int:
@@ -83,9 +86,10 @@ class TaskAnswers:
     def equal(self, left: Ints, right: Ints) -> Bools:
         """Return whether answers ``left[i]`` and ``right[i]`` count as the same."""
         same = self.exact[left] == self.exact[right]
-        for field in self.free_fields:
-            for i in np.flatnonzero(same & (field.codes[left] != field.codes[right])):
-                same[i] = token_f1(field.values[left[i]], field.values[right[i]]) >= SAME_TEXT_F1
+        for field in self.fields:
+            if field.bags is not None:
+                rows = np.flatnonzero(same & (field.codes[left] != field.codes[right]))
+                same[rows] = field.bags.f1(left[rows], right[rows]) >= SAME_TEXT_F1
         return same
 
     def constant(self) -> tuple[float, int]:
@@ -107,15 +111,6 @@ class TaskAnswers:
     def joint_codes(self) -> Ints:
         """Return one code per answer over all counted fields; equal code = equal text in every field."""
         return encode_rows([field.codes for field in self.fields])
-
-
-def token_f1(left: str, right: str) -> float:
-    """Return the F1 of shared words, counting repeats; two empty texts are the same."""
-    a, b = Counter(words(left)), Counter(words(right))
-    if not a and not b:
-        return 1.0
-    shared = sum((a & b).values())
-    return 2 * shared / (a.total() + b.total()) if shared else 0.0
 
 
 def encode(values: list[str]) -> Ints:
@@ -164,10 +159,11 @@ def _counted(answers: list[Answer], kind: str) -> list[str]:
 def _field(name: str, answers: list[Answer], units: Ints) -> Field:
     values = [_value(answer, name) for answer in answers]
     codes = encode(values)
-    present = [value for value in values if not value.startswith(_MISSING)]
-    long = bool(present) and sum(len(words(value)) for value in present) / len(present) > FREE_TEXT_WORDS
-    free = long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
-    return Field(name, values, codes, free, not free and has_classes(codes, units))
+    present = pl.Series([value for value in values if not value.startswith(_MISSING)], dtype=pl.String)
+    n_words = present.str.count_matches(r"\w+").mean()
+    long = isinstance(n_words, float) and n_words > FREE_TEXT_WORDS
+    free = long and present.n_unique() > FREE_TEXT_DISTINCT * len(present)
+    return Field(name, values, codes, free, not free and has_classes(codes, units), bag_words(values) if free else None)
 
 
 def _value(answer: Answer, name: str) -> str:
@@ -191,5 +187,4 @@ def has_classes(codes: Ints, units: Ints) -> bool:
 
 
 def _is_label(field: Field) -> bool:
-    lengths = [len(words(value)) for value in set(field.values)]
-    return field.classes and float(np.median(lengths)) <= LABEL_WORDS
+    return field.classes and float(np.median([len(value.split()) for value in set(field.values)])) <= LABEL_WORDS

@@ -102,7 +102,7 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
     :param npv_p90_tuned_positive: The same for a fine-tuned one.
     :param slm_fits: A small model of the catalogue passes licence, window and tools.
     :param rare_class_unmeasured: A class under 5 % of the answers has fewer than 10 graded examples.
-    :param cheaper_llm_better: A pilot of the vendor's own smaller model is worth more.
+    :param cheaper_llm_better: A pilot of the vendor's own smaller model passes the same tests and is worth more.
     """
     if gate is not None:
         return Decision("keep", "gate")
@@ -123,11 +123,11 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
     ready = [mode for mode in modes if mode.holds(LIKELY_FROM) and (mode.p_npv or 0) >= MIGRATE_FROM]
     if evidence == "shown" and grade == "A" and ready and not rare_class_unmeasured:
         return _to("migrate", _best(ready))
+    if cheaper_llm_better:
+        return Decision("pilot-cheaper-llm")
     hopeful = [mode for mode in modes if mode.holds(OPEN_FROM)]
     paying = [mode for mode in hopeful if mode.npv_p90_positive]
-    if paying:
-        return Decision("pilot-cheaper-llm") if cheaper_llm_better else _to("pilot", _best(paying))
-    return _kept(modes, hopeful)
+    return _to("pilot", _best(paying)) if paying else _kept(modes, hopeful)
 
 
 @dataclass(frozen=True)

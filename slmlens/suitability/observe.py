@@ -17,7 +17,7 @@ from slmlens.tasks.slots import slot_texts
 Ints = NDArray[np.int64]
 
 TIMED_SHARE = 0.95
-"""A log is in time order when at least this share of its usable calls has a time, and the times differ."""
+"""A task is in time order when at least this share of its usable calls has a time, and the times differ."""
 _UNIT_PART = 10
 
 
@@ -33,7 +33,7 @@ class Observed:
     :param texts: Text of the prompt's last message, placeholders as they stand.
     :param slots: Slot text of the prompt.
     :param sites: Call site of the task.
-    :param time_ordered: False: the log has no times, and units are in the order of a hash of their content.
+    :param time_ordered: False: the task's calls have no times, and units are in the order of a hash of their content.
     """
 
     task_id: str
@@ -88,9 +88,12 @@ def observe(tasks: Tasks) -> Iterator[Observed]:
     :param tasks: The tasks; only calls assigned by the prompt-only rule, with status ``ok``, count.
     """
     frame = _usable(tasks)
-    timed = frame.height > 0 and frame.get_column("started_at").is_not_null().mean() >= TIMED_SHARE
-    timed = timed and frame.get_column("started_at").n_unique() > 1
-    frame = _ordered(frame, timed=timed)
+    times = pl.col("started_at")
+    timed = (times.is_not_null().mean().over("task_id") >= TIMED_SHARE) & (times.n_unique().over("task_id") > 1)
+    frame = frame.with_columns(timed=timed)
+    frame = pl.concat([_by_time(frame.filter("timed")), _by_content(frame.filter(~pl.col("timed")))]).sort(
+        "task_id", maintain_order=True
+    )
     parsed: dict[tuple[str | None, str], Answer] = {}
     sites = dict(tasks.tasks.select("task_id", "call_site").iter_rows())
     for (task_id,), part in frame.group_by("task_id", maintain_order=True):
@@ -109,7 +112,7 @@ def observe(tasks: Tasks) -> Iterator[Observed]:
             texts=part.get_column("prompt_text").to_list(),
             slots=part.get_column("slot_text").to_list(),
             sites=sites[str(task_id)],
-            time_ordered=timed,
+            time_ordered=bool(part.item(0, "timed")),
         )
 
 
@@ -136,17 +139,20 @@ def _usable(tasks: Tasks) -> pl.DataFrame:
     return usable.join(slots, on="call_id", how="left").with_columns(pl.col("prompt_text", "slot_text").fill_null(""))
 
 
-def _ordered(frame: pl.DataFrame, *, timed: bool) -> pl.DataFrame:
-    """Sort by task, beginning of the unit, time and id; without times a hash of the unit's texts stands for its beginning."""
-    if timed:
-        start = pl.col("started_at").min().over("task_id", "unit")
-        return frame.with_columns(start=start).sort("task_id", "start", "unit", "started_at", "call_id", nulls_last=True)
-    # the unit's own name is hashed with a key of the run, so its order would change from run to run
+def _by_time(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by the beginning of the unit, then time and id."""
+    start = pl.col("started_at").min().over("task_id", "unit")
+    return frame.with_columns(start=start).sort("start", "unit", "started_at", "call_id", nulls_last=True).drop("start")
+
+
+def _by_content(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by a hash of the unit's texts: its own name is hashed with a key of the run, so that order would not last."""
     hashes = [stable_hash(text, "unit") for text in frame.get_column("slot_text")]
     return (
         frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt64))
         .with_columns(start=pl.col("hash").min().over("task_id", "unit"))
-        .sort("task_id", "start", "unit", "call_id")
+        .sort("start", "unit", "call_id")
+        .drop("start", "hash")
     )
 
 

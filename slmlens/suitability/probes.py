@@ -50,7 +50,7 @@ class Probed:
     """What the probes of a task found.
 
     :param students: Field name -> student; the whole answer under ``WHOLE``.
-    :param program: The program probe; None where too few units for a later block.
+    :param program: The program probe; None where the comparator is weak, or too few units for a later block.
     :param whole: Agreement of the students (with programs for the other fields) on the whole answer, on the lower of
         the two splits; None where some field has no predictor.
     :param constant: Agreement of the best constant answer on the calls behind ``whole``.
@@ -106,8 +106,9 @@ def run_probes(prepared: Prepared, settings: AssessSettings, seed: int) -> Probe
                 visible_gain=settings.visible_gain,
                 seed=seed,
             )
-    few = len(np.unique(answers.units)) < settings.min_units
-    program = None if few else run_program(answers, prepared.texts, prepared.slots, prepared.folds)
+    # no rule gives free text or code exactly, and a proxy of agreement is no ground for replacing a model by code
+    unfit = answers.weak or len(np.unique(answers.units)) < settings.min_units
+    program = None if unfit else run_program(answers, prepared.texts, prepared.slots, prepared.folds)
     varying = {field.name for field in answers.fields if field.n_distinct > 1}
     covered = bool(students) and (WHOLE in students or varying <= set(students))
     whole, constant = _whole_answer(prepared, students, program)

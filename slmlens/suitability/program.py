@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmlens.suitability.answers import WHOLE, normalise
-from slmlens.suitability.comparators import SAME_TEXT_F1, Field, TaskAnswers, token_f1
+from slmlens.suitability.comparators import Field, TaskAnswers
 from slmlens.suitability.intervals import Share, clustered_share
 from slmlens.suitability.spans import candidate_spans
 from slmlens.suitability.splits import FOLDS, earlier_units
@@ -86,13 +86,13 @@ def run_program(answers: TaskAnswers, prompts: list[str], slots: list[str], fold
     A rule is a constant, a copied or reformatted span of the prompt, or a table from one word of the prompt to the
     answer (only for fields with few, recurring values).
 
-    :param answers: The task's answers, in time order.
+    :param answers: The task's answers, in time order; none of their fields free text, which no rule can give exactly.
     :param prompts: Text of each prompt's last message with placeholders as they stand.
     :param slots: Slot text of each prompt: what the words of a table come from.
     :param folds: Fold of each row in the group split.
     """
     material = _gather(answers, prompts, slots)
-    later_blocks = _later_blocks(answers.units)
+    later_blocks = _later_blocks(answers)
     folds_blocks = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
     graded = np.zeros(len(answers), dtype=np.bool_)
     graded[np.concatenate([test for _, test in later_blocks])] = True
@@ -134,10 +134,12 @@ def _tabular(field: Field) -> bool:
     return field.classes and field.n_distinct > 1
 
 
-def _later_blocks(units: Ints) -> list[tuple[Ints, Ints]]:
-    """(train rows, test rows) of each later block; whole units, none in two blocks."""
-    edges = [earlier_units(units, share) for share in BLOCKS]
-    edges.append(np.ones(len(units), dtype=np.bool_))
+def _later_blocks(answers: TaskAnswers) -> list[tuple[Ints, Ints]]:
+    """(train rows, test rows) of each later block; whole units, none in two blocks. A constant is known at once."""
+    single = all(field.n_distinct == 1 for field in answers.fields)
+    edges = [earlier_units(answers.units, share) for share in (() if single else BLOCKS)]
+    edges = edges or [answers.units == answers.units[0]]
+    edges.append(np.ones(len(answers), dtype=np.bool_))
     blocks = []
     for before, until in zip(edges[:-1], edges[1:], strict=True):
         train, test = np.flatnonzero(before), np.flatnonzero(until & ~before)
@@ -153,10 +155,7 @@ def _hits(field: Field, blocks: list[tuple[Ints, Ints]], material: _Material) ->
     for train, test in blocks:
         if not len(train) or not len(test):
             continue
-        predicted = _fit(field, train, material).codes
-        hits[test] = predicted[test] == actual[test]
-        for i in test[~hits[test]] if field.free else ():
-            hits[i] = token_f1(material.texts[predicted[i]], material.texts[actual[i]]) >= SAME_TEXT_F1
+        hits[test] = _fit(field, train, material).codes[test] == actual[test]
     return hits
 
 

@@ -43,7 +43,7 @@ class SkeletonSettings:
 
     k_task: int = 3
     core_share: float = 0.9
-    min_core: int = 5
+    min_core: int = 3
     system_block: int = 6
     user_block: int = 12
     cover: float = 0.9
@@ -91,12 +91,14 @@ class Block:
     :param rows: Rows of the group that hold at least the contained share of them.
     :param weight: Their weight.
     :param length: Shingles, system shingles counted twice, capped at 100.
+    :param grown: Share of its columns that belong to the last message of a prompt that has grown.
     """
 
     columns: I64
     rows: Bools
     weight: float
     length: float
+    grown: float
 
 
 def group_of(corpus: Corpus, rows: I64, settings: SkeletonSettings, *, by_content: bool) -> Group:
@@ -161,13 +163,17 @@ def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has
         rows = held[:, at]
         weight = float(group.weight[rows].sum())
         if weight < settings.core_share and group.units_with(rows) >= settings.k_task:
-            blocks.append(Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0)))
+            blocks.append(Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0), _grown(corpus.part[columns])))
     return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
 
 
 def _length(parts: I64) -> float:
     system = np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
     return float(len(parts) + system)
+
+
+def _grown(parts: I64) -> float:
+    return float(np.mean(parts == PARTS.index("last")))
 
 
 def _sets_apart(parts: I64, settings: SkeletonSettings, *, has_core: bool) -> bool:
@@ -215,7 +221,8 @@ def choose_alternatives(group: Group, blocks: list[Block], settings: SkeletonSet
     closed = cover >= settings.cover and 1 < len(chosen) <= settings.max_alternatives
     if closed or not has_core:
         return chosen
-    return [] if by_content else _varying_inside_units(group, blocks[:300], settings)
+    steady = [b for b in blocks[:300] if b.grown < 0.5]  # noqa: PLR2004 - a loop's later turns always differ from its first
+    return [] if by_content or not steady else _varying_inside_units(group, steady, settings)
 
 
 def _overlap(group: Group, blocks: list[Block]) -> Floats:

@@ -46,7 +46,9 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
     pairs = prompts.calls.drop_nulls("variant").select("unit", "variant").unique().sort("unit", "variant").to_numpy().astype(np.int64)
     rows, hashes = _shingle_rows(calls.messages, uses.rows)
     columns, inverse = np.unique(hashes, return_inverse=True)
-    recurring = np.bincount(inverse, weights=_units_of_rows(uses, pairs, k_task)[rows], minlength=len(columns)) >= k_task
+    content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
+    used_by = _units_of_rows(uses, pairs, content, k_task)
+    recurring = np.bincount(inverse, weights=used_by[rows], minlength=len(columns)) >= k_task
     return _assemble(uses, rows[recurring[inverse]], hashes[recurring[inverse]], columns[recurring], prompts, pairs)
 
 
@@ -106,12 +108,16 @@ def _slices(shingled: Shingled, ids: Sequence[str]) -> tuple[U64, I64]:
     return shingled.hashes[np.repeat(shingled.starts[at], counts) + offsets], counts
 
 
-def _units_of_rows(uses: _Uses, pairs: I64, k_task: int) -> npt.NDArray[np.float64]:
-    """Return, for every (part, message) row, the units that use it, counted up to ``k_task``."""
-    by_row = pl.DataFrame({"variant": uses.variant, "row": uses.row}).join(pl.DataFrame(pairs, schema=["unit", "variant"]), on="variant", how="inner")
-    counted = by_row.unique(["row", "unit"]).group_by("row").len()
+def _units_of_rows(uses: _Uses, pairs: I64, content: I64, k_task: int) -> npt.NDArray[np.float64]:
+    """Return, for every (part, message) row, the units or slot contents that use it, counted up to ``k_task``."""
     found = np.zeros(uses.rows.height)
-    found[counted.get_column("row").to_numpy()] = np.minimum(counted.get_column("len").to_numpy(), k_task)
+    contents = np.stack([content, np.arange(len(content))], axis=1)
+    by_variant = pl.DataFrame({"variant": uses.variant, "row": uses.row})
+    for users in (pairs, contents):
+        used = by_variant.join(pl.DataFrame(users, schema=["user", "variant"]), on="variant", how="inner")
+        counted = used.unique(["row", "user"]).group_by("row").len()
+        at = counted.get_column("row").to_numpy()
+        found[at] = np.maximum(found[at], np.minimum(counted.get_column("len").to_numpy(), k_task))
     return found
 
 

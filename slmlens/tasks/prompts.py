@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from slmlens.results import Calls
@@ -20,7 +18,7 @@ PARTS = ("system", "tools", "first", "last")
 SYSTEM_ROLES = ("system", "developer")
 MAX_SYSTEM_MESSAGES = 4
 
-I64 = npt.NDArray[np.int64]
+_BETWEEN = "\x1e"
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,9 @@ class Prompts:
     :param variants: One row a variant, sorted by content: ``partition``, ``system`` (list of message ids), ``tools``
         (list of names), ``first``, ``last`` (message ids or null), ``content`` (code of the slot content: the same
         system and first message).
-    :param calls: One row a call, in the order of the calls table: ``call_id``, ``variant`` (row in variants, null when
-        the log holds no prompt), ``unit`` (code), ``unit_id``, ``unit_kind`` (session, trace or slot).
+    :param calls: One row a call, in the order of the calls table: ``call_id``, ``partition``, ``declared_step``,
+        ``variant`` (row in variants, null when the log holds no prompt), ``unit`` (code of ``unit_id``), ``unit_id``,
+        ``unit_kind`` (session, trace or slot), ``content_id`` (its slot content; null without a prompt).
     """
 
     variants: pl.DataFrame
@@ -55,7 +54,8 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
         )
         .join(parts, on="call_id", how="left", maintain_order="left")
         .with_columns(_front=pl.concat_str(pl.col("system").list.join("|"), pl.col("first"), separator="#", ignore_nulls=True))
-        .with_columns(unit_id=pl.coalesce("unit_id", pl.lit("slot:") + pl.col("_front")))
+        .with_columns(content_id=pl.lit("slot:") + pl.col("_front"))
+        .with_columns(unit_id=pl.coalesce("unit_id", "content_id", pl.lit("call:") + pl.col("call_id")))
     )
     table = _with_partition(table, k_task)
     key = ["partition", "system", "tools", "first", "last"]
@@ -77,8 +77,23 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
         .with_row_index("variant")
     )
     rows = named.join(variants.select("_key", pl.col("variant").cast(pl.Int64)), on="_key", how="left", maintain_order="left")
-    units = rows.select("call_id", "variant", pl.col("unit_id").rank("dense").cast(pl.Int64).sub(1).alias("unit"), "unit_id", "unit_kind")
+    units = rows.select(
+        "call_id",
+        "partition",
+        "declared_step",
+        "variant",
+        pl.col("unit_id").rank("dense").cast(pl.Int64).sub(1).alias("unit"),
+        "unit_id",
+        "unit_kind",
+        "content_id",
+    )
     return Prompts(variants.select(*key, "content"), units)
+
+
+def declared(partition: str) -> tuple[str | None, str | None]:
+    """Return the declared service and step of a partition."""
+    service, _, step = partition.partition(_BETWEEN)
+    return service or None, step or None
 
 
 def _unit_id() -> pl.Expr:
@@ -102,9 +117,9 @@ def _with_partition(table: pl.DataFrame, k_task: int) -> pl.DataFrame:
     used = table.group_by("service", "step").agg(pl.col("unit_id").n_unique().alias("_units"))
     return (
         table.join(used, on=["service", "step"], how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(_declared=pl.when(pl.col("_units") >= k_task).then(pl.col("step")))
-        .with_columns(partition=pl.concat_str(pl.col("service").fill_null(""), pl.col("_declared").fill_null(""), separator="\x1e"))
-        .drop("_units", "_declared")
+        .with_columns(declared_step=pl.when(pl.col("_units") >= k_task).then(pl.col("step")))
+        .with_columns(partition=pl.concat_str(pl.col("service").fill_null(""), pl.col("declared_step").fill_null(""), separator=_BETWEEN))
+        .drop("_units")
     )
 
 

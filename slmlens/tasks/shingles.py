@@ -88,6 +88,11 @@ def _word_codes(words: pl.Series) -> U64:
     return words.to_frame("word").join(table, on="word", how="left", maintain_order="left").get_column("code").to_numpy()
 
 
+def window_hashes(codes: U64) -> U64:
+    """Return the hash of every window of the padded word codes of one text, in order; none for an empty text."""
+    return _windows(codes, np.array([len(codes)], dtype=np.int64))[1]
+
+
 def _windows(codes: U64, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], U64]:
     """Hash every window of WIDTH words of every padded row; an empty row has none."""
     padded_lengths = np.where(lengths > 0, lengths + 2 * _PADS, 0)

@@ -101,8 +101,11 @@ def make_plan(specs: list[Spec], log: Log | None = None) -> Plan:
     log = log or Log()
     tasks = _tasks(specs, log)
     verdicts = Verdicts(
-        tasks, checked(VerdictsTable, _frame(VerdictsTable, [_verdict(at, s) for at, s in enumerate(specs)])),
-        _frame(EvidenceTable, []), log.false_green, _assumptions(),
+        tasks,
+        checked(VerdictsTable, _frame(VerdictsTable, [_verdict(at, s) for at, s in enumerate(specs)])),
+        _frame(EvidenceTable, []),
+        log.false_green,
+        _assumptions(),
     )
     acting = [(at, s) for at, s in enumerate(specs) if s.action != "keep"]
     return Plan(
@@ -111,7 +114,8 @@ def make_plan(specs: list[Spec], log: Log | None = None) -> Plan:
         checked(ActionsTable, _frame(ActionsTable, [_action(at, s) for at, s in enumerate(specs)])),
         _assumptions(),
         {
-            "saving_month_nusd": None if log.total_saving is None
+            "saving_month_nusd": None
+            if log.total_saving is None
             else {end: _nusd(v) for end, v in zip(("p10", "p50", "p90"), log.total_saving, strict=True)},
             "one_off_nusd": None if log.one_off is None else _nusd(log.one_off),
             "order": [task_id(at) for at, s in sorted(acting, key=lambda pair: -(pair[1].saving or (0, 0, 0))[1])],
@@ -139,18 +143,45 @@ def _frame(schema: Any, rows: list[dict[str, Any]]) -> pl.DataFrame:
 def _call(call_id: str, minute: float, usd: float, spec: Spec, log: Log) -> dict[str, Any]:
     money = _nusd(usd) if log.priced else None
     return {
-        "call_id": call_id, "source_file": log.file, "source_line": 1, "format": "openai-pairs",
-        "session_id": f"s{int(minute) % 97}", "user_id": None, "trace_id": None, "parent_id": None,
-        "step": spec.step_names[0] if spec.step_names else None, "service": spec.application,
+        "call_id": call_id,
+        "source_file": log.file,
+        "source_line": 1,
+        "format": "openai-pairs",
+        "session_id": f"s{int(minute) % 97}",
+        "user_id": None,
+        "trace_id": None,
+        "parent_id": None,
+        "step": spec.step_names[0] if spec.step_names else None,
+        "service": spec.application,
         "started_at": START + dt.timedelta(minutes=minute) if log.timed else None,
-        "latency_ms": 900.0 + len(spec.name), "ttft_ms": None, "provider": "openai",
-        "model": log.model if log.priced else None, "model_requested": None,
-        "message_ids": ["m1"] if log.prompts else None, "answer_id": "m2" if log.prompts else None, "prompt_key": None,
-        "tool_names_offered": [], "response_schema": None, "tool_calls": [], "finish_reason": "stop",
-        "input_tokens": 900, "cached_tokens": 300, "cache_write_tokens": None, "output_tokens": 120,
-        "reasoning_tokens": None, "tokens_estimated": False, "batch": False, "billing": "seat" if log.seat else "metered",
-        "spend_nusd": money, "runrate_nusd": None if money is None else money * 9 // 10, "logged_nusd": None,
-        "model_assumed": False, "status": "ok", "human_facing": spec.human, "human_facing_reason": None, "tags": [],
+        "latency_ms": 900.0 + len(spec.name),
+        "ttft_ms": None,
+        "provider": "openai",
+        "model": log.model if log.priced else None,
+        "model_requested": None,
+        "message_ids": ["m1"] if log.prompts else None,
+        "answer_id": "m2" if log.prompts else None,
+        "prompt_key": None,
+        "tool_names_offered": [],
+        "response_schema": None,
+        "tool_calls": [],
+        "finish_reason": "stop",
+        "input_tokens": 900,
+        "cached_tokens": 300,
+        "cache_write_tokens": None,
+        "output_tokens": 120,
+        "reasoning_tokens": None,
+        "tokens_estimated": False,
+        "batch": False,
+        "billing": "seat" if log.seat else "metered",
+        "spend_nusd": money,
+        "runrate_nusd": None if money is None else money * 9 // 10,
+        "logged_nusd": None,
+        "model_assumed": False,
+        "status": "ok",
+        "human_facing": spec.human,
+        "human_facing_reason": None,
+        "tags": [],
     }
 
 
@@ -160,8 +191,15 @@ def _tasks(specs: list[Spec], log: Log) -> Tasks:
 
     def put(call_id: str, share: float, usd: float, spec: Spec, owner: str | None) -> None:
         rows.append(_call(call_id, share * total_minutes, usd, spec, log))
-        assigned.append({"call_id": call_id, "task_id": owner, "strength": 0.9 if owner else None,
-                         "rule": "prompt_only" if owner else None, "unit_id": "u"})
+        assigned.append(
+            {
+                "call_id": call_id,
+                "task_id": owner,
+                "strength": 0.9 if owner else None,
+                "rule": "prompt_only" if owner else None,
+                "unit_id": "u",
+            }
+        )
 
     for at, spec in enumerate(specs):
         for i in range(spec.n_calls):
@@ -172,57 +210,132 @@ def _tasks(specs: list[Spec], log: Log) -> Tasks:
         put(f"x{i}", i / max(log.unpriced, 1), 0.0, Spec("unpriced"), None)
         rows[-1] |= {"spend_nusd": None, "runrate_nusd": None, "model": "azure-deployment-7"}
     n = len(rows)
-    files = [{"file": log.file, "format": "openai-pairs", "records": n + log.rejects + 2, "calls": n, "parents": 0,
-              "duplicates": 2, "rejects": log.rejects, "other": 0}]
+    files = [
+        {
+            "file": log.file,
+            "format": "openai-pairs",
+            "records": n + log.rejects + 2,
+            "calls": n,
+            "parents": 0,
+            "duplicates": 2,
+            "rejects": log.rejects,
+            "other": 0,
+        }
+    ]
     calls = Calls(
-        checked(CallsTable, _frame(CallsTable, rows)), _frame(MessagesTable, []), _frame(RejectsTable, []),
-        checked(FilesTable, _frame(FilesTable, files)), pl.DataFrame(), log.sampling_rate, log.notes,
+        checked(CallsTable, _frame(CallsTable, rows)),
+        _frame(MessagesTable, []),
+        _frame(RejectsTable, []),
+        checked(FilesTable, _frame(FilesTable, files)),
+        pl.DataFrame(),
+        log.sampling_rate,
+        log.notes,
     )
     table = [
         {
-            "task_id": task_id(at), "name": s.name, "application": s.application, "call_site": f"{s.application}/{at}",
-            "step_names": list(s.step_names), "recurrence_unit": "session", "n_calls": s.n_calls,
-            "n_units": max(3, s.n_calls // 2), "n_subjects": 12, "steps_per_session": s.steps, "form": s.kind,
-            "skeleton": s.skeleton, "stability": s.stability, "edited_on": None, "anchor": ["a"],
+            "task_id": task_id(at),
+            "name": s.name,
+            "application": s.application,
+            "call_site": f"{s.application}/{at}",
+            "step_names": list(s.step_names),
+            "recurrence_unit": "session",
+            "n_calls": s.n_calls,
+            "n_units": max(3, s.n_calls // 2),
+            "n_subjects": 12,
+            "steps_per_session": s.steps,
+            "form": s.kind,
+            "skeleton": s.skeleton,
+            "stability": s.stability,
+            "edited_on": None,
+            "anchor": ["a"],
         }
         for at, s in enumerate(specs)
     ]
-    return Tasks(calls, _frame(ItemsTable, []), checked(TasksTable, _frame(TasksTable, table)),
-                 checked(AssignmentsTable, _frame(AssignmentsTable, assigned)))
+    return Tasks(
+        calls,
+        _frame(ItemsTable, []),
+        checked(TasksTable, _frame(TasksTable, table)),
+        checked(AssignmentsTable, _frame(AssignmentsTable, assigned)),
+    )
 
 
 def _verdict(at: int, s: Spec) -> dict[str, Any]:
     lo, mid, hi = s.a
-    parity = {"slm": s.slm, "a_p50": mid, "a_lo90": lo, "a_hi90": hi, "p_parity": s.p_parity, "quantiles": [lo, mid, hi]}
+    parity = {
+        "slm": s.slm,
+        "a_p50": mid,
+        "a_lo90": lo,
+        "a_hi90": hi,
+        "p_parity": s.p_parity,
+        "quantiles": [lo, mid, hi],
+    }
     pair = s.ceiling or (None, None, None, 0)
     return {
-        "task_id": task_id(at), "output_kind": s.kind, "weak_comparator": s.kind == "text", "n_ok": s.n_calls,
-        "signals": [], "failures": [{"status": status, "n": n} for status, n in s.failures],
-        "ceiling_pair": pair[0], "ceiling_lo90": pair[1], "ceiling_hi90": pair[2], "ceiling_n": pair[3],
-        "ceiling_mode": None, "constant": s.constant, "a_needed": 0.9, "swap": parity, "tuned": parity,
-        "learnable": None, "null_p": None, "program_lo90": None, "repeat_share": 0.0, "repeats_equal": None,
-        "rare_class": None, "rare_recall": None, "rare_n": None, "gate": None, "grade": s.grade,
-        "evidence": s.evidence, "time_ordered": True, "pilot_calls": s.pilot_calls, "reasons": list(s.reasons),
+        "task_id": task_id(at),
+        "output_kind": s.kind,
+        "weak_comparator": s.kind == "text",
+        "n_ok": s.n_calls,
+        "signals": [],
+        "failures": [{"status": status, "n": n} for status, n in s.failures],
+        "ceiling_pair": pair[0],
+        "ceiling_lo90": pair[1],
+        "ceiling_hi90": pair[2],
+        "ceiling_n": pair[3],
+        "ceiling_mode": None,
+        "constant": s.constant,
+        "a_needed": 0.9,
+        "swap": parity,
+        "tuned": parity,
+        "learnable": None,
+        "null_p": None,
+        "program_lo90": None,
+        "repeat_share": 0.0,
+        "repeats_equal": None,
+        "rare_class": None,
+        "rare_recall": None,
+        "rare_n": None,
+        "gate": None,
+        "grade": s.grade,
+        "evidence": s.evidence,
+        "time_ordered": True,
+        "pilot_calls": s.pilot_calls,
+        "reasons": list(s.reasons),
     }
 
 
 def _saving(at: int, s: Spec) -> dict[str, Any]:
     low, mid, high = s.saving or (None, None, None)
     return {
-        "task_id": task_id(at), "action": s.action, "deployment": "none" if s.action == "keep" else "hosted-base",
-        "mode": "swap", "slm": s.slm, "p10_nusd": _nusd(low), "p50_nusd": _nusd(mid), "p90_nusd": _nusd(high),
-        "p_npv_positive": None, "npv_p90_nusd": None, "one_off_nusd": _nusd(s.one_off), "payback_months": s.payback,
-        "saving_per_1000_calls_nusd": _nusd(s.per_1000), "break_even_calls_month": s.break_even, "chosen": True,
+        "task_id": task_id(at),
+        "action": s.action,
+        "deployment": "none" if s.action == "keep" else "hosted-base",
+        "mode": "swap",
+        "slm": s.slm,
+        "p10_nusd": _nusd(low),
+        "p50_nusd": _nusd(mid),
+        "p90_nusd": _nusd(high),
+        "p_npv_positive": None,
+        "npv_p90_nusd": None,
+        "one_off_nusd": _nusd(s.one_off),
+        "payback_months": s.payback,
+        "saving_per_1000_calls_nusd": _nusd(s.per_1000),
+        "break_even_calls_month": s.break_even,
+        "chosen": True,
     }
 
 
 def _action(at: int, s: Spec) -> dict[str, Any]:
     return {
-        "task_id": task_id(at), "evidence": s.evidence, "action": s.action, "keep_because": s.keep_because,
-        "mode": "swap", "slm": s.slm,
+        "task_id": task_id(at),
+        "evidence": s.evidence,
+        "action": s.action,
+        "keep_because": s.keep_because,
+        "mode": "swap",
+        "slm": s.slm,
         "levers": [{"name": n, "saving_month_nusd": _nusd(v), "note": note} for n, v, note in s.levers],
         "candidates": [{"slm": m, "accepted": ok, "reason": why} for m, ok, why in s.candidates],
-        "flips": list(s.flips), "reasons": list(s.action_reasons),
+        "flips": list(s.flips),
+        "reasons": list(s.action_reasons),
     }
 
 
@@ -233,7 +346,14 @@ def _assumptions() -> pl.DataFrame:
         ("LLM price decay", "20 to 60", "% a year", "Epoch AI, LLM inference price trends", "2025-03-12", "judgement"),
         ("parity target", "0.95", "share of the ceiling", "house default", "2026-11-21", "judgement"),
         ("token prices", "genai-prices 0.2.3", "snapshot", "pydantic/genai-prices (MIT)", "2026-11-14", "fact"),
-        ("Qwen3-8B hosted", "0.053 in, 0.159 out", "USD per million tokens", "median of public listings", "2026-11-18", "fact"),
+        (
+            "Qwen3-8B hosted",
+            "0.053 in, 0.159 out",
+            "USD per million tokens",
+            "median of public listings",
+            "2026-11-18",
+            "fact",
+        ),
     ]
     names = ("name", "value", "unit", "source", "date", "kind")
     return checked(AssumptionsTable, pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows]))
@@ -249,49 +369,201 @@ CANDIDATES = (
 def product() -> list[Spec]:
     """Twelve tasks: some ready, some for a pilot, most kept for different reasons."""
     return [
-        Spec("extract JSON · invoice fields", 260, 0.031, "migrate-tune", "shown", "A", saving=(640, 910, 1180), payback=3.4,
-             a=(0.951, 0.972, 0.988), p_parity=0.98, ceiling=(0.981, 0.96, 0.99, 212), pilot_calls=None,
-             reasons=("240 graded calls of Qwen3-8B on later sessions agree in 97 %.", "Answers are JSON of 9 fields."),
-             levers=(("prompt caching", 120.0, "a third of the prompt never changes"), ("batch", 200.0, "no one waits for it")),
-             flips=("Below 96,000 calls a month it stops paying.", "At agreement under 0.93 it fails on quality."),
-             candidates=CANDIDATES, failures=(("error", 3), ("malformed", 2))),
-        Spec("classify ticket · 14 labels", 420, 0.009, "pilot-swap", "likely", "C", saving=(0, 340, 720), kind="label",
-             per_1000=2.1, break_even=38000, payback=5.1, p_parity=0.83, a=(0.88, 0.94, 0.98),
-             skeleton="Choose one label for the ticket below.\nLabels: <one of 14 values>\n\nSubject: <text, 3-14 words>\n"
-             "Body: <text, 20-300 words>", candidates=CANDIDATES,
-             reasons=("A label student trained on earlier sessions reaches 91 % on later ones; the constant answer 22 %.",)),
-        Spec("tool call · search_orders arguments", 310, 0.012, "pilot-tune", "open", "D", saving=(0, 180, 690), kind="tool_call",
-             steps=6.4, payback=9.0, a=(0.71, 0.88, 0.96), p_parity=0.41,
-             reasons=("No probe applies to these arguments.",), candidates=CANDIDATES),
-        Spec("route request · to code", 150, 0.004, "code", "shown", "A", saving=(11, 14, 17), kind="label",
-             pilot_calls=None, reasons=("A rule of 6 lines gives the same answer in 99.6 % of later sessions.",)),
-        Spec("answer repeated FAQ", 90, 0.006, "cache", "shown", "A", saving=(9, 12, 15), kind="text", pilot_calls=None, human=True,
-             reasons=("62 % of its prompts repeat byte for byte and get an equal answer.",)),
-        Spec("draft reply to customer", 380, 0.028, "keep", "unlikely", "C", "quality", kind="text", human=True, p_parity=0.08,
-             a=(0.41, 0.58, 0.72), reasons=("Free text read by a person; answers differ between runs.",)),
-        Spec("plan next agent step", 240, 0.044, "keep", "unlikely", "D", "quality", kind="json", steps=17.0, p_parity=0.11,
-             a=(0.52, 0.69, 0.83), reasons=("Long reasoning before a short answer.",)),
-        Spec("pick reviewer", 130, 0.003, "keep", "no-signal", "C", "quality", kind="label", constant=0.35,
-             ceiling=(0.34, 0.29, 0.39, 160), reasons=("Repeated prompts get different answers as often as chance would.",)),
-        Spec("rewrite search query", 200, 0.0008, "keep", "open", "D", "money", kind="text", break_even=1_200_000, per_1000=0.05),
-        Spec("summarise thread", 160, 0.011, "keep", "open", "D", "money", kind="text", break_even=310_000, per_1000=0.9),
-        Spec("redline contract clause", 45, 0.052, "keep", "gated", "D", "gate", kind="text", reasons=("Set aside by policy: legal.",)),
-        Spec("weekly digest", 6, 0.09, "keep", "not-enough-data", "D", "unknown", kind="text", reasons=("Six calls in three sessions.",)),
+        Spec(
+            "extract JSON · invoice fields",
+            260,
+            0.031,
+            "migrate-tune",
+            "shown",
+            "A",
+            saving=(640, 910, 1180),
+            payback=3.4,
+            a=(0.951, 0.972, 0.988),
+            p_parity=0.98,
+            ceiling=(0.981, 0.96, 0.99, 212),
+            pilot_calls=None,
+            reasons=("240 graded calls of Qwen3-8B on later sessions agree in 97 %.", "Answers are JSON of 9 fields."),
+            levers=(
+                ("prompt caching", 120.0, "a third of the prompt never changes"),
+                ("batch", 200.0, "no one waits for it"),
+            ),
+            flips=("Below 96,000 calls a month it stops paying.", "At agreement under 0.93 it fails on quality."),
+            candidates=CANDIDATES,
+            failures=(("error", 3), ("malformed", 2)),
+        ),
+        Spec(
+            "classify ticket · 14 labels",
+            420,
+            0.009,
+            "pilot-swap",
+            "likely",
+            "C",
+            saving=(0, 340, 720),
+            kind="label",
+            per_1000=2.1,
+            break_even=38000,
+            payback=5.1,
+            p_parity=0.83,
+            a=(0.88, 0.94, 0.98),
+            skeleton="Choose one label for the ticket below.\nLabels: <one of 14 values>\n\nSubject: <text, 3-14 words>\n"
+            "Body: <text, 20-300 words>",
+            candidates=CANDIDATES,
+            reasons=(
+                "A label student trained on earlier sessions reaches 91 % on later ones; the constant answer 22 %.",
+            ),
+        ),
+        Spec(
+            "tool call · search_orders arguments",
+            310,
+            0.012,
+            "pilot-tune",
+            "open",
+            "D",
+            saving=(0, 180, 690),
+            kind="tool_call",
+            steps=6.4,
+            payback=9.0,
+            a=(0.71, 0.88, 0.96),
+            p_parity=0.41,
+            reasons=("No probe applies to these arguments.",),
+            candidates=CANDIDATES,
+        ),
+        Spec(
+            "route request · to code",
+            150,
+            0.004,
+            "code",
+            "shown",
+            "A",
+            saving=(11, 14, 17),
+            kind="label",
+            pilot_calls=None,
+            reasons=("A rule of 6 lines gives the same answer in 99.6 % of later sessions.",),
+        ),
+        Spec(
+            "answer repeated FAQ",
+            90,
+            0.006,
+            "cache",
+            "shown",
+            "A",
+            saving=(9, 12, 15),
+            kind="text",
+            pilot_calls=None,
+            human=True,
+            reasons=("62 % of its prompts repeat byte for byte and get an equal answer.",),
+        ),
+        Spec(
+            "draft reply to customer",
+            380,
+            0.028,
+            "keep",
+            "unlikely",
+            "C",
+            "quality",
+            kind="text",
+            human=True,
+            p_parity=0.08,
+            a=(0.41, 0.58, 0.72),
+            reasons=("Free text read by a person; answers differ between runs.",),
+        ),
+        Spec(
+            "plan next agent step",
+            240,
+            0.044,
+            "keep",
+            "unlikely",
+            "D",
+            "quality",
+            kind="json",
+            steps=17.0,
+            p_parity=0.11,
+            a=(0.52, 0.69, 0.83),
+            reasons=("Long reasoning before a short answer.",),
+        ),
+        Spec(
+            "pick reviewer",
+            130,
+            0.003,
+            "keep",
+            "no-signal",
+            "C",
+            "quality",
+            kind="label",
+            constant=0.35,
+            ceiling=(0.34, 0.29, 0.39, 160),
+            reasons=("Repeated prompts get different answers as often as chance would.",),
+        ),
+        Spec(
+            "rewrite search query",
+            200,
+            0.0008,
+            "keep",
+            "open",
+            "D",
+            "money",
+            kind="text",
+            break_even=1_200_000,
+            per_1000=0.05,
+        ),
+        Spec(
+            "summarise thread", 160, 0.011, "keep", "open", "D", "money", kind="text", break_even=310_000, per_1000=0.9
+        ),
+        Spec(
+            "redline contract clause",
+            45,
+            0.052,
+            "keep",
+            "gated",
+            "D",
+            "gate",
+            kind="text",
+            reasons=("Set aside by policy: legal.",),
+        ),
+        Spec(
+            "weekly digest",
+            6,
+            0.09,
+            "keep",
+            "not-enough-data",
+            "D",
+            "unknown",
+            kind="text",
+            reasons=("Six calls in three sessions.",),
+        ),
     ]
 
 
 FACTS = RunFacts(
-    redaction={"counts": {"EMAIL": 1204, "PHONE": 310, "CARD": 4, "API_KEY": 2},
-               "not_covered": ["Names of people inside free text.", "Account numbers of unknown form."]},
-    decisions=[{"id": "d1", "op": "set_aside", "what": "redline contract clause", "by": "ana", "at": "2026-11-02", "why": "legal review",
-                "status": "applied"}],
+    redaction={
+        "counts": {"EMAIL": 1204, "PHONE": 310, "CARD": 4, "API_KEY": 2},
+        "not_covered": ["Names of people inside free text.", "Account numbers of unknown form."],
+    },
+    decisions=[
+        {
+            "id": "d1",
+            "op": "set_aside",
+            "what": "redline contract clause",
+            "by": "ana",
+            "at": "2026-11-02",
+            "why": "legal review",
+            "status": "applied",
+        }
+    ],
     method=["Made with slmlens 0.1.0, seed 7."],
 )
 
 
 def product_log(**changes: Any) -> Log:
-    log = Log(sampling_rate=0.01, unassigned=120, unpriced=14, total_saving=(720.0, 1490.0, 2360.0), one_off=18_400.0,
-              false_green={"rate": 0.01, "lo90": 0.0, "hi90": 0.04, "pairs": 120, "not_applicable": 5}, facts=FACTS)
+    log = Log(
+        sampling_rate=0.01,
+        unassigned=120,
+        unpriced=14,
+        total_saving=(720.0, 1490.0, 2360.0),
+        one_off=18_400.0,
+        false_green={"rate": 0.01, "lo90": 0.0, "hi90": 0.04, "pairs": 120, "not_applicable": 5},
+        facts=FACTS,
+    )
     return replace(log, **changes)
 
 
@@ -300,6 +572,11 @@ def many(n: int) -> list[Spec]:
     base = product()
     words = "Read the document below and answer in the form asked for, without comment. "
     return [
-        replace(base[i % len(base)], name=f"{base[i % len(base)].name} ({i})", n_calls=12, skeleton=words * 30 + "\n<text, 12-80 words>")
+        replace(
+            base[i % len(base)],
+            name=f"{base[i % len(base)].name} ({i})",
+            n_calls=12,
+            skeleton=words * 30 + "\n<text, 12-80 words>",
+        )
         for i in range(n)
     ]

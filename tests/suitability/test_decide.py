@@ -121,7 +121,14 @@ def test_a_shown_task_that_pays_migrates():
 
 
 @pytest.mark.parametrize(
-    "lack", [{"evidence": "likely"}, {"grade": "B"}, {"p_npv_tuned": 0.79}, {"p_npv_tuned": None}, {"rare_class_unmeasured": True}]
+    "lack",
+    [
+        {"evidence": "likely"},
+        {"grade": "B"},
+        {"p_npv_tuned": 0.79},
+        {"p_npv_tuned": None},
+        {"rare_class_unmeasured": True},
+    ],
 )  # fmt: skip
 def test_nothing_migrates_on_less(lack):
     assert decide(**{**SHOWN, **lack}) == Decision("pilot-tune", mode="tuned")

@@ -1,0 +1,320 @@
+"""Read exported logs of any supported format into calls and distinct messages, redacted before anything is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from slmlens.errors import ContractError, InputError, SettingError
+from slmlens.logs.decode import UnreadableError, encode, shape
+from slmlens.logs.draft import Draft, Place
+from slmlens.logs.exchange import NotACallError
+from slmlens.logs.formats import FORMATS, detect
+from slmlens.logs.formats.declaration import Format
+from slmlens.logs.frames import calls_frame, messages_frame
+from slmlens.logs.identity import chain_sessions, settle_ids
+from slmlens.logs.normalise import Normaliser
+from slmlens.logs.redactor import Redactor
+from slmlens.logs.sources import Item, Opened, SkippedFileError, Source, find_sources, identical_files, open_source
+from slmlens.logs.threads import ThreadReader
+from slmlens.results import Calls
+from slmlens.tables import FilesTable, RejectsTable, checked
+
+_PROGRESS_EVERY = 500
+_KEYS_SHOWN = 12
+
+Progress = Callable[[int, int], None]
+
+
+def read_calls(
+    paths: Sequence[str | Path],
+    *,
+    redactor: Redactor,
+    format: str | None = None,  # noqa: A002 - the word users type
+    strict: bool = False,
+    sampling_rate: float = 1.0,
+    keep_text: bool = True,
+    progress: Progress | None = None,
+) -> Calls:
+    """Read exported logs.
+
+    Formats are recognised file by file, and a folder may mix them. A file that is recognised by no format is skipped
+    with a note if it was found in a folder, and is an error if it was named. A record that can't be read becomes a row
+    of ``rejects``. The tables don't depend on the order of files or lines, except for where each call stood.
+
+    :param paths: Files and folders.
+    :param redactor: Takes personal data out of every text, and hashes ids, before anything is kept.
+    :param format: Name of the format, for all files; None recognises it.
+    :param strict: True raises on the first record that can't be read.
+    :param sampling_rate: Share of the traffic that the log holds, in (0, 1].
+    :param keep_text: False stores neither message texts nor tool arguments (both stay redacted in ids only).
+    :param progress: Called now and then with the bytes read so far and the bytes in all.
+    :returns: Calls with null spend columns, distinct messages, rejects, files, duplicates and notes.
+    :raises InputError: If the input can't be read as a whole: a missing path, an empty, binary or unknown file, no
+        call in any file, or (strict) a record that can't be read.
+    :raises SettingError: If ``format`` or ``sampling_rate`` is not allowed.
+    """
+    if not 0 < sampling_rate <= 1:
+        raise SettingError(
+            f"the sampling rate is {sampling_rate}",
+            next_step="give the share of the traffic that the log holds, above 0 and at most 1",
+        )
+    sources = find_sources([paths] if isinstance(paths, str | Path) else paths)
+    reading = _Reading(sources, Normaliser(redactor, keep_text=keep_text), _chosen(format), strict, progress)
+    for number in range(len(sources)):
+        reading.read_file(number)
+    return reading.result(sampling_rate)
+
+
+@dataclass
+class _Tally:
+    """What became of the records of one file."""
+
+    format: str | None = None
+    records: int = 0
+    calls: int = 0
+    duplicates: int = 0
+    rejects: int = 0
+    other: int = 0
+
+
+@dataclass
+class _Reading:
+    """One run over the input."""
+
+    sources: list[Source]
+    normaliser: Normaliser
+    chosen: Format | None
+    strict: bool
+    progress: Progress | None
+    drafts: list[Draft] = field(default_factory=list)
+    tallies: list[_Tally] = field(default_factory=list)
+    rejects: list[tuple[int, int, int | None, str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    threads: dict[str, ThreadReader] = field(default_factory=dict)
+    bytes_before: int = 0
+
+    def __post_init__(self) -> None:
+        self.bytes_total = sum(source.path.stat().st_size for source in self.sources)
+
+    def read_file(self, number: int) -> None:
+        source = self.sources[number]
+        tally = _Tally()
+        self.tallies.append(tally)
+        try:
+            opened = open_source(source)
+        except SkippedFileError as cause:
+            self._skip(source, str(cause))
+            return
+        try:
+            form = self.chosen or detect([item.value for item in opened.head if isinstance(item.value, dict)])
+            if form is None:
+                self._skip(source, self._unknown(opened))
+                return
+            tally.format = form.name
+            self._read_records(number, form, opened, tally)
+        finally:
+            opened.close()
+            self.bytes_before += source.path.stat().st_size
+
+    def result(self, sampling_rate: float) -> Calls:
+        duplicates: list[tuple[str, Draft]] = []
+        drafts = self.drafts
+        copies = identical_files(self.sources)
+        threaded: list[tuple[Draft, Draft]] = []
+        for reader in self.threads.values():
+            kept, repeated = reader.finish()
+            drafts = drafts + kept
+            threaded += repeated
+        chain_sessions(drafts, self.normaliser.names)
+        calls, duplicates = settle_ids(drafts, self.normaliser.messages, copies)
+        ids = {id(draft): call_id for call_id, draft in [*calls, *duplicates]}
+        duplicates = duplicates + [(ids[id(original)], copy) for original, copy in threaded]
+        for _, draft in calls:
+            self.tallies[draft.place.file].calls += 1
+        for _, draft in duplicates:
+            self.tallies[draft.place.file].duplicates += 1
+        if not calls:
+            raise self._nothing_read()
+        names = [source.name for source in self.sources]
+        frame = calls_frame(calls, self.normaliser.messages, names)
+        return Calls(
+            calls=frame,
+            messages=messages_frame(frame, self.normaliser.messages),
+            rejects=self._rejects_frame(names),
+            files=self._files_frame(names),
+            duplicates=_duplicates_frame(duplicates, names),
+            sampling_rate=sampling_rate,
+            notes=tuple(self._notes(frame)),
+        )
+
+    def _read_records(self, number: int, form: Format, opened: Opened, tally: _Tally) -> None:
+        thread = self._thread_reader(form)
+        for item in opened.items:
+            tally.records += 1
+            if self.progress and tally.records % _PROGRESS_EVERY == 0:
+                self.progress(self.bytes_before + opened.position(), self.bytes_total)
+            reason = item.refused
+            if reason is None:
+                place = Place(number, item.line, item.digest)
+                other, reason = self._take(item.value, place, form, thread)
+                tally.other += other
+            if reason is not None:
+                self._reject(number, item, reason, tally)
+        if thread is not None:
+            thread.end_file(number)
+        if self.progress:
+            self.progress(self.bytes_before + self.sources[number].path.stat().st_size, self.bytes_total)
+
+    def _take(self, record: object, place: Place, form: Format, thread: ThreadReader | None) -> tuple[int, str | None]:
+        """Read one record; return 1 if it is no call at all, and the reason if it can't be read."""
+        if not isinstance(record, dict):
+            return 0, "the record is no JSON object"
+        try:
+            if thread is not None:
+                return thread.add(record, place), None
+            self.drafts.append(self.normaliser.call(record, form, place))
+        except NotACallError as cause:
+            return (0, cause.reason) if cause.rejected else (1, None)
+        except UnreadableError as cause:
+            return 0, str(cause)
+        return 0, None
+
+    def _thread_reader(self, form: Format) -> ThreadReader | None:
+        if form.thread is None:
+            return None
+        if form.name not in self.threads:
+            self.threads[form.name] = ThreadReader(form, form.thread, self.normaliser)
+        return self.threads[form.name]
+
+    def _reject(self, number: int, item: Item, reason: str, tally: _Tally) -> None:
+        tally.rejects += 1
+        if self.strict:
+            raise InputError(
+                f"this record can't be read: {reason}",
+                where=f"{self.sources[number].name}, line {item.line}",
+                next_step="mend or remove it, or leave strict mode to count it as a reject",
+            )
+        self.rejects.append((number, item.line, item.offset, reason, item.shape or _shape_of(item.value)))
+
+    def _skip(self, source: Source, reason: str) -> None:
+        if source.named:
+            known = ", ".join(f"{form.name} ({form.title})" for form in FORMATS)
+            raise InputError(
+                f"this file can't be read as a log: {reason}", where=source.name, next_step=f"formats read: {known}"
+            )
+        self.skipped.append((source.name, reason))
+
+    def _unknown(self, opened: Opened) -> str:
+        first = next((item.value for item in opened.head if isinstance(item.value, dict)), None)
+        if first is None:
+            return "none of its first records is a JSON object"
+        keys = [str(self.normaliser.names.text(key[:40])) for key in list(first)[:_KEYS_SHOWN]]
+        more = ", ..." if len(first) > _KEYS_SHOWN else ""
+        return f"no known format has records with the keys {', '.join(keys)}{more}"
+
+    def _nothing_read(self) -> InputError:
+        records = sum(tally.records for tally in self.tallies)
+        reasons = Counter(reason for _, _, _, reason, _ in self.rejects).most_common(2)
+        if reasons:
+            said = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+            return InputError(
+                f"none of the {records:,} records could be read as a call: {said}",
+                where=self._where(),
+                next_step="check that this is an export of LLM calls, or name its format",
+            )
+        if records:
+            return InputError(
+                f"the {records:,} records hold no LLM call",
+                where=self._where(),
+                next_step="name an export that holds calls, not only other spans or user lines",
+            )
+        said = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:3])
+        known = ", ".join(form.title for form in FORMATS)
+        return InputError(f"the folder holds no log that can be read ({said})", next_step=f"formats read: {known}")
+
+    def _where(self) -> str:
+        read = [source.name for source, tally in zip(self.sources, self.tallies, strict=True) if tally.records]
+        return read[0] if len(read) == 1 else f"{len(read)} files"
+
+    def _notes(self, calls: pl.DataFrame) -> list[str]:
+        notes = []
+        bare = calls.filter(pl.col("message_ids").is_null() & (pl.col("status") != "error"))
+        for form in FORMATS:
+            count = bare.filter(pl.col("format") == form.name).height
+            if count:
+                total = calls.filter(pl.col("format") == form.name).height
+                notes.append(
+                    f"{count:,} of {total:,} calls ({form.title}) hold no prompt, so no tasks can be found in them: "
+                    f"{form.prompt_setting}."
+                )
+        if self.rejects:
+            reasons = Counter(reason for _, _, _, reason, _ in self.rejects).most_common(3)
+            said = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+            notes.append(f"{len(self.rejects):,} records could not be read: {said}.")
+        if self.skipped:
+            shown = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:5])
+            more = f"; and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""  # noqa: PLR2004 - as shown
+            notes.append(f"{len(self.skipped):,} files of the folder were skipped: {shown}{more}.")
+        return notes
+
+    def _rejects_frame(self, names: Sequence[str]) -> pl.DataFrame:
+        rows = [(names[number], *rest) for number, *rest in self.rejects]
+        schema = {"file": pl.String, "line": pl.Int64, "offset": pl.Int64, "reason": pl.String, "shape": pl.String}
+        return checked(RejectsTable, pl.DataFrame(rows, schema=schema, orient="row").sort("file", "line"))
+
+    def _files_frame(self, names: Sequence[str]) -> pl.DataFrame:
+        tallies = self.tallies
+        for name, tally in zip(names, tallies, strict=True):
+            found = tally.calls + tally.duplicates + tally.rejects + tally.other
+            if found != tally.records:
+                raise ContractError(
+                    f"{tally.records:,} records went in and {found:,} came out",
+                    where=name,
+                    next_step="please report this",
+                )
+        frame = pl.DataFrame(
+            {
+                "file": list(names),
+                "format": pl.Series([tally.format for tally in tallies], dtype=pl.String),
+                "records": [tally.records for tally in tallies],
+                "calls": [tally.calls for tally in tallies],
+                "parents": [0 for _ in tallies],
+                "duplicates": [tally.duplicates for tally in tallies],
+                "rejects": [tally.rejects for tally in tallies],
+                "other": [tally.other for tally in tallies],
+            }
+        )
+        return checked(FilesTable, frame.sort("file"))
+
+
+def _chosen(name: str | None) -> Format | None:
+    if name is None:
+        return None
+    found = next((form for form in FORMATS if form.name == name), None)
+    if found is None:
+        raise SettingError(
+            f"there is no format named {name!r}", next_step=f"name one of: {', '.join(form.name for form in FORMATS)}"
+        )
+    return found
+
+
+def _shape_of(value: object) -> str:
+    try:
+        return shape(encode(value))
+    except UnreadableError:
+        return ""
+
+
+def _duplicates_frame(duplicates: Sequence[tuple[str, Draft]], names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "call_id": pl.Series([call_id for call_id, _ in duplicates], dtype=pl.String),
+            "file": pl.Series([names[draft.place.file] for _, draft in duplicates], dtype=pl.String),
+            "line": pl.Series([draft.place.line for _, draft in duplicates], dtype=pl.Int64),
+        }
+    ).sort("call_id", "file", "line")

@@ -1,0 +1,184 @@
+"""Every judgement that a saving rests on: a visible default with source and date, to be edited by whoever disagrees."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from slmlens.errors import InputError, SettingError
+from slmlens.tables import AssumptionsTable, checked
+
+Value = float | tuple[float, float, float]
+Overrides = Mapping[str, float | Sequence[float]] | str | Path
+
+_OURS = "slmlens default"
+_DAY = "2026-11-22"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One assumption.
+
+    :param name: Its name, as overrides write it.
+    :param value: A number; or (low, most likely, high) of a triangular distribution.
+    :param unit: Its unit.
+    :param source: Where it is from.
+    :param date: ISO day of the source.
+    :param kind: ``fact`` or ``judgement``.
+    """
+
+    name: str
+    value: Value
+    unit: str
+    source: str = _OURS
+    date: str = _DAY
+    kind: str = "judgement"
+
+
+_DEFAULTS = (
+    Assumption("horizon_months", 12, "months"),
+    Assumption("discount_rate_year", 0.10, "share a year"),
+    Assumption(
+        "price_decline_year",
+        (0.0, 0.20, 0.60),
+        "share a year, of both the large and the small model's price",
+        "slmlens default; list prices of a given capability have fallen by 20 to 60 % a year",
+    ),
+    Assumption("engineer_day_usd", 800, "USD a day"),
+    Assumption("swap_days", 2, "engineer-days, once: evaluation, routing, rollback"),
+    Assumption("swap_month_usd", 200, "USD a month: monitoring, a quarter of a day"),
+    Assumption("tune_days", 10, "engineer-days, once: data, review, evaluation, training, routing"),
+    Assumption("tune_month_usd", 400, "USD a month: monitoring and retraining, half a day"),
+    Assumption("code_days", 3, "engineer-days, once"),
+    Assumption("code_month_usd", 100, "USD a month"),
+    Assumption("cache_days", 1, "engineer-days, once"),
+    Assumption("cache_month_usd", 50, "USD a month"),
+    Assumption("cheaper_llm_days", 1, "engineer-days, once: evaluation and a changed model name"),
+    Assumption("cheaper_llm_month_usd", 100, "USD a month"),
+    Assumption("pilot_days", 0.5, "engineer-days, before any of the above"),
+    Assumption("people_cost_factor", (0.5, 1.0, 2.0), "times all people cost, shared by all tasks"),
+    Assumption("price_spread_listings", 0.4, "log-sd of a hosted price over its listings, where only one is known"),
+    Assumption("price_spread_market", 0.2, "log-sd of all hosted prices together"),
+    Assumption("hosted_tuned_price_factor", (1.0, 1.0, 2.0), "price of a hosted fine-tune over its base model"),
+    Assumption(
+        "tokenizer_ratio",
+        (0.95, 1.0, 1.2),
+        "small model's tokens over the incumbent's",
+        "measured with splintr-rs 0.22 against o200k on 10.7 MB of prose, code and JSON: 0.97 to 1.21",
+        "2026-11-21",
+        "fact",
+    ),
+    Assumption("slm_output_factor", 1.0, "small model's visible output over the incumbent's; more if it thinks aloud"),
+    Assumption("slm_cached_price", 1.0, "price of cached over fresh input at small-model hosts"),
+    Assumption("month_spread", 0.35, "log-sd of the monthly volume where the log carries no interval"),
+    Assumption("parity_correlation", 0.3, "correlation over tasks of whether a small model holds parity"),
+    Assumption(
+        "cheaper_llm_parity",
+        1.0,
+        "the vendor's smaller model holds parity whenever a small open model does as it is (1) or never (0)",
+    ),
+    Assumption("window_headroom", 1.25, "context window over the task's 99th percentile of tokens"),
+    Assumption("reference_params_b", 8.0, "billions of parameters of the model looked for where evidence names none"),
+    Assumption("cache_min_share", 0.2, "share of repeated calls from which a cache is the task's own action"),
+    Assumption("prompt_cache_min_tokens", 1024, "tokens of repeated prefix from which vendors cache a prompt"),
+    Assumption("prompt_cache_minutes", 5, "minutes a prompt stays cached"),
+    Assumption("chars_per_token", 4.0, "characters a token, to size a repeated prefix"),
+)
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """The assumptions of one plan, by name."""
+
+    entries: Mapping[str, Assumption]
+
+    def central(self, name: str) -> float:
+        """Return the value, or the most likely one of a distribution."""
+        value = self.entries[name].value
+        return value[1] if isinstance(value, tuple) else float(value)
+
+    def triangle(self, name: str) -> tuple[float, float, float]:
+        """Return (low, most likely, high); a plain number is all three."""
+        value = self.entries[name].value
+        return value if isinstance(value, tuple) else (float(value), float(value), float(value))
+
+    def once_usd(self, what: str) -> float:
+        """Return the one-off people cost of ``swap``, ``tune``, ``code``, ``cache``, ``cheaper_llm`` or ``pilot``."""
+        return self.central(f"{what}_days") * self.central("engineer_day_usd")
+
+    def monthly_usd(self, what: str) -> float:
+        """Return the monthly people cost of ``swap``, ``tune``, ``code``, ``cache`` or ``cheaper_llm``."""
+        return self.central(f"{what}_month_usd")
+
+    def table(self) -> pl.DataFrame:
+        """Return ``AssumptionsTable``."""
+        rows = [
+            {
+                "name": entry.name,
+                "value": _written(entry.value),
+                "unit": entry.unit,
+                "source": entry.source,
+                "date": entry.date,
+                "kind": entry.kind,
+            }
+            for entry in self.entries.values()
+        ]
+        return checked(AssumptionsTable, pl.DataFrame(rows))
+
+
+def load_assumptions(overrides: Overrides | None = None) -> Assumptions:
+    """Return the defaults with the user's own values on top.
+
+    :param overrides: Values by name, or the path of a YAML file of them: a number, or [low, most likely, high].
+    :raises SettingError: If a name is unknown or a value is no number, negative or out of order.
+    :raises InputError: If the file can't be read as YAML.
+    """
+    entries = {entry.name: entry for entry in _DEFAULTS}
+    if overrides is None:
+        return Assumptions(entries)
+    given = _read(Path(overrides)) if isinstance(overrides, str | Path) else overrides
+    for name, value in given.items():
+        if name not in entries:
+            near = difflib.get_close_matches(name, entries, n=1)
+            hint = f"did you mean {near[0]!r}" if near else "see the assumptions table of a report for the names"
+            raise SettingError(f"there is no assumption {name!r}", where="overrides", next_step=hint)
+        entries[name] = replace(entries[name], value=_valid(name, value), source="set by the user", date="")
+    return Assumptions(entries)
+
+
+def _read(path: Path) -> Mapping[str, float | Sequence[float]]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
+        raise InputError("the file of assumptions can't be read as YAML", where=path.name) from cause
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(
+            "the file of assumptions is no mapping", where=path.name, next_step="write 'name: value' lines"
+        )
+    return content
+
+
+def _valid(name: str, value: object) -> Value:
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    sound = [float(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool) and n >= 0]
+    if len(sound) != len(numbers) or len(sound) not in {1, 3} or sound != sorted(sound):
+        raise SettingError(
+            f"the value of {name!r} is neither a number nor [low, most likely, high]: {value!r}",
+            where="overrides",
+            next_step="give numbers from 0 up, in rising order",
+        )
+    return sound[0] if len(sound) == 1 else (sound[0], sound[1], sound[2])
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"{value[1]:g} ({value[0]:g} to {value[2]:g})"
+    return f"{value:g}"

@@ -1,0 +1,266 @@
+"""The options of one task - keep, code, cache, a small model as it is or tuned, the vendor's smaller one - in money."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slmlens.savings.assumptions import Assumptions
+from slmlens.savings.catalogue import SmallModel, nearest, small_models
+from slmlens.savings.montecarlo import (
+    Shared,
+    Worth,
+    draw_agreement,
+    draw_price,
+    draw_volume,
+    payback_months,
+    percentiles,
+    value,
+)
+from slmlens.savings.volumes import Volume
+from slmlens.suitability.decide import PROGRAM_FROM
+from slmlens.tables import NUSD_PER_USD
+
+_NUSD_PER_TOKEN = NUSD_PER_USD / 1_000_000
+_Z90 = 1.2816
+_SPREAD_BOUNDS = (0.15, 0.8)
+_EQUAL_FROM = 0.99
+_FEW_LISTINGS = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every option of every task is valued with."""
+
+    assumptions: Assumptions
+    shared: Shared
+    seed: int
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option and its money.
+
+    :param worth: Draws; None: no month or no price.
+    :param one_off_usd: People cost if it goes ahead, pilot included.
+    :param monthly_usd: People cost a month.
+    :param saved_nusd: Central saving a call of the task, before people cost; None: no price.
+    """
+
+    action: str
+    deployment: str
+    mode: str | None
+    slm: str | None
+    worth: Worth | None
+    one_off_usd: float
+    monthly_usd: float
+    saved_nusd: float | None
+
+    @property
+    def expected_npv(self) -> float | None:
+        """Mean net present value in nano-USD, or None where there is no month or no price."""
+        return None if self.worth is None else float(self.worth.npv.mean())
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Where the calls would go."""
+
+    what: str
+    deployment: str
+    mode: str | None
+    slm: str | None
+    saved: np.ndarray | float
+    central: float
+    holds: np.ndarray | float
+
+
+def task_options(
+    volume: Volume,
+    verdict: Mapping[str, object],
+    accepted: Sequence[SmallModel],
+    smaller_saving: tuple[str, float] | None,
+    setting: Setting,
+) -> list[Option]:
+    """Return the options of a task, ``keep`` first.
+
+    :param verdict: A row of ``VerdictsTable``.
+    :param accepted: Small models of the catalogue that fit the task.
+    :param smaller_saving: Name of the vendor's smaller model and mean saving a billed call in nano-USD, if any.
+    """
+    options = [Option("keep", "none", None, None, _nothing(volume, setting), 0.0, 0.0, 0.0)]
+    if verdict["gate"] is not None:
+        return options
+    program, equal = verdict["program_lo90"], verdict["repeats_equal"]
+    if isinstance(program, float) and program >= PROGRAM_FROM:
+        options += _without_model("code", 1.0, volume, setting)
+    repeats = float(str(verdict["repeat_share"]))
+    if repeats > 0 and isinstance(equal, float) and equal >= _EQUAL_FROM:
+        options += _without_model("cache", repeats, volume, setting)
+    for mode in ("swap", "tuned"):
+        parity = verdict[mode]
+        slm = serving_model(parity, accepted, setting.assumptions)
+        if isinstance(parity, dict) and slm is not None:
+            options += _to_slm(mode, slm, _holds(volume, verdict, parity, setting), volume, setting)
+    swap = verdict["swap"]
+    if smaller_saving is not None and isinstance(swap, dict):
+        options += _to_smaller(smaller_saving, _holds(volume, verdict, swap, setting), volume, setting)
+    return options
+
+
+def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: Assumptions) -> SmallModel | None:
+    """Return the model whose price counts: the one the evidence names; else one of its size, rather larger.
+
+    :param parity: ``swap`` or ``tuned`` of a verdict, or None.
+    """
+    named = parity.get("slm") if isinstance(parity, dict) else None
+    for model in accepted:
+        if model.name == named:
+            return model
+    known = [model for model in small_models() if model.name == named]
+    size = known[0].active_b if known else assumptions.central("reference_params_b")
+    return nearest([model for model in accepted if model.active_b >= 0.95 * size], size) or nearest(accepted, size)
+
+
+def slm_call_nusd(model: SmallModel, volume: Volume, assumptions: Assumptions) -> float | None:
+    """Return the central cost of a call of the task at a hosted small model, in nano-USD; None: no token counts."""
+    if volume.input_tokens is None or volume.output_tokens is None or model.usd_in is None or model.usd_out is None:
+        return None
+    discount = 1 - assumptions.central("slm_cached_price")
+    inside = volume.input_tokens - discount * volume.cached_tokens
+    outside = volume.output_tokens * assumptions.central("slm_output_factor")
+    tokens = inside * model.usd_in + outside * model.usd_out
+    return tokens * _NUSD_PER_TOKEN * assumptions.central("tokenizer_ratio")
+
+
+def break_even_calls(option: Option, horizon_months: float) -> float | None:
+    """Return the calls a month that repay an option's people cost over the horizon; None: never, or no price."""
+    if option.saved_nusd is None or option.saved_nusd <= 0:
+        return None
+    fixed = option.one_off_usd / horizon_months + option.monthly_usd
+    return fixed * NUSD_PER_USD / option.saved_nusd
+
+
+def savings_row(option: Option, volume: Volume, assumptions: Assumptions, *, chosen: bool) -> dict[str, object]:
+    """Return the option as a row of ``SavingsTable``."""
+    low, middle, high = (None, None, None) if option.worth is None else percentiles(option.worth.monthly)
+    npv = None if option.worth is None else option.worth.npv
+    return {
+        "task_id": volume.task_id,
+        "action": option.action,
+        "deployment": option.deployment,
+        "mode": option.mode,
+        "slm": option.slm,
+        "p10_nusd": low,
+        "p50_nusd": middle,
+        "p90_nusd": high,
+        "p_npv_positive": None if npv is None else float((npv > 0).mean()),
+        "npv_p90_nusd": None if npv is None else round(float(np.percentile(npv, 90))),
+        "one_off_nusd": round(option.one_off_usd * NUSD_PER_USD),
+        "payback_months": _payback(option, volume, assumptions),
+        "saving_per_1000_calls_nusd": None if option.saved_nusd is None else round(1000 * option.saved_nusd),
+        "break_even_calls_month": break_even_calls(option, assumptions.central("horizon_months")),
+        "chosen": chosen,
+    }
+
+
+def _payback(option: Option, volume: Volume, assumptions: Assumptions) -> float | None:
+    if volume.billed_month is None or option.saved_nusd is None or option.action == "keep":
+        return None
+    gross = volume.billed_month * option.saved_nusd
+    once, monthly = option.one_off_usd * NUSD_PER_USD, option.monthly_usd * NUSD_PER_USD
+    return payback_months(gross, once, monthly, assumptions.central("price_decline_year"))
+
+
+def _nothing(volume: Volume, setting: Setting) -> Worth | None:
+    zero = np.zeros(setting.shared.volume.size)
+    return Worth(zero, zero) if _has_money(volume) else None
+
+
+def _has_money(volume: Volume) -> bool:
+    return volume.billed_month is not None and (volume.call_nusd is not None or volume.seat_only)
+
+
+def _holds(volume: Volume, verdict: Mapping[str, object], parity: Mapping[str, object], setting: Setting) -> np.ndarray:
+    quantiles = parity["quantiles"]
+    drawn = draw_agreement(
+        setting.shared,
+        volume.task_id,
+        quantiles if isinstance(quantiles, list) else [],
+        seed=setting.seed,
+        correlation=setting.assumptions.central("parity_correlation"),
+    )
+    return (drawn >= float(str(verdict["a_needed"]))).astype(float)
+
+
+def _without_model(action: str, share: float, volume: Volume, setting: Setting) -> list[Option]:
+    saved = share * (volume.call_nusd or 0.0)
+    move = _Move(action, "none", None, None, saved, saved, 1.0)
+    return [_option(action, move, volume, setting, pilot=False)]
+
+
+def _to_slm(mode: str, slm: SmallModel, holds: np.ndarray, volume: Volume, setting: Setting) -> list[Option]:
+    cost = slm_call_nusd(slm, volume, setting.assumptions)
+    if cost is None:
+        return []
+    shared, ratio = setting.shared, setting.assumptions.central("tokenizer_ratio")
+    price = draw_price(slm.name, _spread(slm, setting.assumptions), seed=setting.seed, draws=shared.volume.size)
+    drawn = cost / ratio * shared.tokens * shared.prices * price
+    central = cost
+    if mode == "tuned":
+        drawn = drawn * shared.tuned
+        central = cost * setting.assumptions.central("hosted_tuned_price_factor")
+    verb, deployment = ("swap", "hosted-base") if mode == "swap" else ("tune", "hosted-tuned")
+    now = volume.call_nusd or 0.0
+    move = _Move(verb, deployment, mode, slm.name, now - drawn, now - central, holds)
+    return [
+        _option(f"migrate-{verb}", move, volume, setting, pilot=False),
+        _option(f"pilot-{verb}", move, volume, setting, pilot=True),
+    ]
+
+
+def _to_smaller(smaller_saving: tuple[str, float], holds: np.ndarray, volume: Volume, setting: Setting) -> list[Option]:
+    name, saved = smaller_saving
+    trust = setting.assumptions.central("cheaper_llm_parity")
+    move = _Move("cheaper_llm", "none", None, name, saved, saved, trust * holds)
+    return [_option("pilot-cheaper-llm", move, volume, setting, pilot=True)]
+
+
+def _option(action: str, move: _Move, volume: Volume, setting: Setting, *, pilot: bool) -> Option:
+    assumptions, shared = setting.assumptions, setting.shared
+    before = assumptions.once_usd("pilot") if pilot else 0.0
+    once, monthly = assumptions.once_usd(move.what), assumptions.monthly_usd(move.what)
+    worth = None
+    if _has_money(volume) and volume.billed_month is not None:
+        calls = volume.billed_month * draw_volume(shared, volume.task_id, volume.units, seed=setting.seed)
+        # Without a pilot the work is spent before anyone knows whether parity holds.
+        early, late = (before, once) if pilot else (once, 0.0)
+        worth = value(shared, calls * move.saved, move.holds, before_usd=early, once_usd=late, monthly_usd=monthly)
+        worth = _nothing(volume, setting) if volume.seat_only else worth
+    return Option(
+        action=action,
+        deployment=move.deployment,
+        mode=move.mode,
+        slm=move.slm,
+        worth=worth,
+        one_off_usd=before + once,
+        monthly_usd=monthly,
+        saved_nusd=_central(move, volume),
+    )
+
+
+def _central(move: _Move, volume: Volume) -> float | None:
+    if volume.seat_only:
+        return 0.0
+    return None if volume.call_nusd is None else move.central
+
+
+def _spread(model: SmallModel, assumptions: Assumptions) -> float:
+    """Return the log-sd of a model's price over its listings; the cheapest of several is their 10th percentile."""
+    if (model.listings or 0) < _FEW_LISTINGS or not model.usd_out_min or not model.usd_out or not model.usd_in_min:
+        return assumptions.central("price_spread_listings")
+    ratio = ((model.usd_in or 0.0) + model.usd_out) / (model.usd_in_min + model.usd_out_min)
+    return float(np.clip(math.log(ratio) / _Z90, *_SPREAD_BOUNDS))

@@ -1,0 +1,87 @@
+"""Sentences on the money of a task: what would change the answer, and what the figure rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from slmlens.savings.assumptions import Assumptions
+from slmlens.savings.options import Option, break_even_calls
+from slmlens.savings.volumes import Volume
+
+_CALLED = {
+    "code": "plain code",
+    "cache": "a cache of repeated prompts",
+    "migrate-swap": "a small model as it is",
+    "migrate-tune": "a fine-tuned small model",
+    "pilot-cheaper-llm": "the vendor's smaller model",
+}
+
+
+def flips(
+    volume: Volume, verdict: Mapping[str, object], options: Sequence[Option], assumptions: Assumptions, action: str
+) -> list[str]:
+    """Return which fact, at which value, changes the answer for a task."""
+    if verdict["gate"] is not None:
+        return []
+    if volume.seat_only:
+        return ["a seat plan paid these calls: moving them saves nothing until the plan changes"]
+    if volume.call_nusd is None:
+        return [_unpriced(volume)]
+    found = [
+        sentence
+        for option in options
+        if option.action in _CALLED and (sentence := _by_volume(option, volume, assumptions)) is not None
+    ]
+    pilot = verdict["pilot_calls"]
+    if isinstance(pilot, int) and (action.startswith("pilot") or verdict["evidence"] == "open"):
+        found.append(f"{pilot:,} graded calls would settle whether a small model holds parity")
+    return found
+
+
+def money_reasons(volume: Volume, chosen: Option, *, month_reason: str) -> list[str]:
+    """Return what the money of the chosen option rests on."""
+    if volume.seat_only:
+        return ["paid by a seat plan: the figures are list-price equivalents and no saving is counted"]
+    if volume.call_nusd is None:
+        return ["no price is known for these calls, so no saving is stated"]
+    reasons = []
+    if volume.billed_month is None:
+        reasons.append(f"no monthly figure: {_lowered(month_reason)}")
+    if volume.billed_calls < volume.calls:
+        reasons.append(
+            f"{volume.billed_calls:,} of {volume.calls:,} calls are billed by use and priced; only they count"
+        )
+    worth = chosen.expected_npv
+    if chosen.action != "keep" and worth is not None and worth <= 0:
+        reasons.append("at this volume the people cost is more than what it saves")
+    return reasons
+
+
+def about(number: float) -> str:
+    """Return a count to two significant digits: ``610,000``."""
+    return f"{float(f'{number:.1e}'):,.0f}"
+
+
+def _by_volume(option: Option, volume: Volume, assumptions: Assumptions) -> str | None:
+    called = _CALLED[option.action]
+    if option.saved_nusd is not None and option.saved_nusd <= 0:
+        return f"{called} never pays: these calls already cost no more than it would"
+    needed = break_even_calls(option, assumptions.central("horizon_months"))
+    if needed is None:
+        return None
+    if volume.billed_month is None:
+        return f"{called} would pay from {about(needed)} calls a month; this log shows no month"
+    seen = volume.billed_month
+    if seen < needed:
+        return f"{called} would pay from {about(needed)} calls a month; this log shows {about(seen)}"
+    return f"{called} would stop paying below {about(needed)} calls a month; this log shows {about(seen)}"
+
+
+def _unpriced(volume: Volume) -> str:
+    if volume.model is None:
+        return "no model is logged: name it with --assume-model to see what these calls cost"
+    return f"no price is known for {volume.model}: with one, the saving and the break-even can be stated"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")

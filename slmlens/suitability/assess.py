@@ -1,0 +1,173 @@
+"""S4: is there a small language model that could take this task? The evidence, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from slmlens.results import Tasks, Verdicts
+from slmlens.suitability.ceiling import Ceiling, measure_ceiling
+from slmlens.suitability.comparators import TaskAnswers, compare_task
+from slmlens.suitability.judge import Judged, Seen, judge
+from slmlens.suitability.observe import Observed, observe
+from slmlens.suitability.posterior import Graded, calls_to_settle
+from slmlens.suitability.priors import prior_assumptions
+from slmlens.suitability.probes import Probed, prepare, run_probes
+from slmlens.suitability.rare import rare_class
+from slmlens.suitability.records import evidence_rows, verdict_row
+from slmlens.suitability.reasons import reasons_of
+from slmlens.suitability.settings import AssessSettings, assumption_rows
+from slmlens.suitability.signals import failure_census, task_signals
+from slmlens.suitability.student import holm
+from slmlens.tables import EvidenceTable, VerdictsTable, checked
+
+Probe = Callable[[Tasks], pl.DataFrame]
+"""A further probe: takes the tasks, returns ``EvidenceTable`` rows (source ``pilot`` or ``slm_probe``)."""
+
+_SETTLED = {"gated", "no-signal", "not-enough-data", "shown"}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One task after its own measurements, before what is shared by the log (Holm)."""
+
+    observed: Observed
+    answers: TaskAnswers
+    sampled: TaskAnswers
+    constant: float
+    ceiling: Ceiling
+    probed: Probed | None
+
+
+def assess(
+    tasks: Tasks, *, probes: Sequence[Probe] | None = None, settings: AssessSettings | None = None, seed: int = 0
+) -> Verdicts:
+    """Return, for each task, what the log says about a small model in its place: before any money.
+
+    Signals, priors, self-agreement of the incumbent, a text classifier and a program of simple rules on later sessions,
+    each beside the constant answer and a permutation null; then P(parity) for a small model as it is (``swap``) and
+    for one tuned on the task (``tuned``). The row order of the inputs doesn't matter.
+
+    :param tasks: The tasks of a log.
+    :param probes: Further probes, such as a pilot or a small model run on later calls.
+    :param settings: Thresholds; None: the defaults.
+    :param seed: Seed of sampling, permutations and bootstrap.
+    :raises ContractError: If a further probe returns a table that is no ``EvidenceTable``.
+    """
+    settings = settings or AssessSettings()
+    extra = _run_extra(probes or (), tasks)
+    measured = {m.observed.task_id: m for m in (_measure(o, settings, seed) for o in observe(tasks))}
+    adjusted = _adjust(measured)
+    failures = failure_census(tasks)
+    steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
+    verdicts, evidence = [], []
+    for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
+        task_id = signals.pop("task_id")
+        one = measured.get(task_id)
+        seen = _seen(task_id, one, adjusted, signals, steps[task_id], _graded(extra, task_id))
+        judged = judge(seen, settings)
+        rare = rare_class(one.sampled, one.probed, settings) if one is not None and one.probed is not None else None
+        verdicts.append(
+            verdict_row(
+                seen,
+                judged,
+                rare,
+                failures=failures.filter(pl.col("task_id") == task_id).select("status", "n").to_dicts(),
+                reasons=reasons_of(seen, judged, rare, settings),
+                pilot_calls=_pilot_calls(judged, settings),
+            )
+        )
+        evidence += evidence_rows(seen, judged)
+    return Verdicts(
+        tasks=tasks,
+        verdicts=checked(VerdictsTable, _frame(VerdictsTable, verdicts).sort("task_id")),
+        evidence=checked(EvidenceTable, pl.concat([_frame(EvidenceTable, evidence), extra])),
+        false_green=None,
+        assumptions=assumption_rows(settings, seed, prior_assumptions()),
+    )
+
+
+def _run_extra(probes: Sequence[Probe], tasks: Tasks) -> pl.DataFrame:
+    found = [checked(EvidenceTable, probe(tasks)) for probe in probes]
+    empty = _frame(EvidenceTable, [])
+    return pl.concat([empty, *found]).sort("task_id", "mode", "source", "slm", nulls_last=True)
+
+
+def _frame(schema: type[VerdictsTable | EvidenceTable], rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: column.dtype for name, column in schema.columns().items()})
+
+
+def _measure(observed: Observed, settings: AssessSettings, seed: int) -> _Measured:
+    answers = compare_task(observed.answers, observed.units)
+    constant, _ = answers.constant()
+    ceiling = measure_ceiling(answers, observed.prompts, observed.sessions, seed)
+    rows = observed.sample(settings.probe_calls, seed)
+    sampled = answers if len(rows) == len(answers) else compare_task([observed.answers[i] for i in rows], observed.units[rows])
+    enough = len(observed) >= settings.min_calls and observed.n_units >= settings.min_units
+    probed = None
+    if enough:
+        texts, slots = [observed.texts[i] for i in rows], [observed.slots[i] for i in rows]
+        probed = run_probes(prepare(sampled, texts, slots, settings, seed), settings, seed)
+    return _Measured(observed, answers, sampled, constant, ceiling, probed)
+
+
+def _adjust(measured: dict[str, _Measured]) -> dict[str, dict[str, float]]:
+    """Holm over all students of the log: task -> field -> adjusted p-value."""
+    tests = [
+        (task_id, name, student.null_p)
+        for task_id, one in sorted(measured.items())
+        if one.probed is not None
+        for name, student in sorted(one.probed.students.items())
+    ]
+    adjusted: dict[str, dict[str, float]] = {}
+    for (task_id, name, _), p in zip(tests, holm([p for _, _, p in tests]), strict=True):
+        adjusted.setdefault(task_id, {})[name] = p
+    return adjusted
+
+
+def _seen(
+    task_id: str,
+    one: _Measured | None,
+    adjusted: dict[str, dict[str, float]],
+    signals: dict[str, float | None],
+    steps: float | None,
+    graded: dict[str, list[Graded]],
+) -> Seen:
+    return Seen(
+        task_id=task_id,
+        answers=one.answers if one else None,
+        constant=one.constant if one else None,
+        ceiling=one.ceiling if one else None,
+        probed=one.probed if one else None,
+        adjusted=adjusted.get(task_id, {}),
+        signals=signals,
+        n_units=one.observed.n_units if one else 0,
+        steps=steps,
+        time_ordered=one.observed.time_ordered if one else True,
+        graded=graded,
+    )
+
+
+def _graded(extra: pl.DataFrame, task_id: str) -> dict[str, list[Graded]]:
+    """Graded answers of named models: a call a unit counts as independent."""
+    rows = extra.filter(
+        (pl.col("task_id") == task_id)
+        & pl.col("source").is_in(["pilot", "slm_probe"])
+        & pl.col("agreement").is_not_null()
+        & (pl.col("n") > 0)
+    )
+    graded: dict[str, list[Graded]] = {}
+    for row in rows.iter_rows(named=True):
+        n_eff = float(min(row["n"], row["n_units"]))
+        graded.setdefault(row["mode"], []).append(Graded(row["slm"] or "not named", n_eff, row["agreement"]))
+    return graded
+
+
+def _pilot_calls(judged: Judged, settings: AssessSettings) -> int | None:
+    if judged.evidence in _SETTLED:
+        return None
+    return calls_to_settle(judged.chosen.posterior, judged.target.point, settings.pilot_cap)
+
+

@@ -1,0 +1,275 @@
+"""From what was observed of one task to its verdict: learnable or not, posterior, grade, word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slmlens.suitability.answers import WHOLE
+from slmlens.suitability.ceiling import Ceiling
+from slmlens.suitability.comparators import TaskAnswers
+from slmlens.suitability.decide import evidence_word
+from slmlens.suitability.gates import Signals, gate_of
+from slmlens.suitability.intervals import Share
+from slmlens.suitability.posterior import Graded, Posterior, Target, posterior_of_a, prior_free_bound
+from slmlens.suitability.priors import Prior, swap_prior, tuned_prior
+from slmlens.suitability.probes import Probed
+from slmlens.suitability.settings import AssessSettings
+from slmlens.suitability.signals import output_tokens
+
+GRADE_A_CALLS = 50
+GRADE_B_CALLS = 10
+LOOP_STEPS = 1.5
+"""Steps a session from which a task counts as part of a loop, where single-call agreement says too little for grade A."""
+MIN_REPEATED_PROMPTS = 10
+"""Fewest repeated prompts before self-agreement lowers the bar of parity, or says that there is no signal."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was measured of one task.
+
+    :param task_id: The task.
+    :param answers: Usable answers under the comparator; None: there are none.
+    :param constant: b; None without answers.
+    :param ceiling: Self-agreement; None without answers.
+    :param probed: Probes; None where the task has too little data.
+    :param adjusted: Field -> p-value of its student after Holm over the whole log.
+    :param signals: Row of ``task_signals``.
+    :param n_units: Recurrence units with a usable answer.
+    :param steps: Steps a session; None: no sessions.
+    :param time_ordered: The split follows time.
+    :param graded: Mode -> graded answers of small models.
+    """
+
+    task_id: str
+    answers: TaskAnswers | None
+    constant: float | None
+    ceiling: Ceiling | None
+    probed: Probed | None
+    adjusted: dict[str, float]
+    signals: Signals
+    n_units: int
+    steps: float | None
+    time_ordered: bool
+    graded: dict[str, list[Graded]]
+
+    @property
+    def n_ok(self) -> int:
+        """Number of usable answers."""
+        return len(self.answers) if self.answers else 0
+
+    @property
+    def single(self) -> bool:
+        """Whether all answers are equal."""
+        return self.constant is not None and self.constant >= 1
+
+
+@dataclass(frozen=True)
+class ModeVerdict:
+    """The verdict of one mode (swap or tuned).
+
+    :param prior: Its prior.
+    :param posterior: Posterior of A.
+    :param slm: The model, or the class of models, it holds for.
+    :param grade: Evidence grade.
+    :param probe_applies: A probe, a pilot or an SLM probe has measured this mode.
+    :param bound: Prior-free lower bound of graded answers; None without any.
+    """
+
+    prior: Prior
+    posterior: Posterior
+    slm: str
+    grade: str
+    probe_applies: bool
+    bound: float | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict of one task.
+
+    :param target: What parity asks.
+    :param swap: Verdict of small models as they are.
+    :param tuned: Verdict of small models tuned on the task.
+    :param mode: The mode that the word is for.
+    :param anchor: The lower anchor used, and whether it is the program's.
+    :param learnable: The student against null and constant; None: no probe applies.
+    :param null_p: The smallest adjusted p-value; None without a student.
+    :param no_signal: Why nothing can be learned, as a clause; None: no such sign.
+    :param program: The program's lower split, where plain code may rest on it: an exact comparator, and either a single
+        answer or a clear gain over the constant.
+    :param gate: Why the task may not move.
+    :param enough: There is enough data to judge.
+    :param evidence: The word.
+    """
+
+    target: Target
+    swap: ModeVerdict
+    tuned: ModeVerdict
+    mode: str
+    anchor: tuple[Share, bool] | None
+    learnable: bool | None
+    null_p: float | None
+    no_signal: str | None
+    program: Share | None
+    gate: str | None
+    enough: bool
+    evidence: str
+
+    @property
+    def chosen(self) -> ModeVerdict:
+        """The verdict of the mode that the word is for."""
+        return self.swap if self.mode == "swap" else self.tuned
+
+
+def judge(seen: Seen, settings: AssessSettings) -> Judged:
+    """Return the verdict of one task."""
+    target = Target(settings.parity, settings.skill, seen.constant or 0.0, known_ceiling(seen), single=seen.single)
+    anchor = _anchor(seen, settings)
+    learnable = _learnable(seen, anchor, settings)
+    swap = _swap(seen, target, settings)
+    tuned = _tuned(seen, target, anchor if learnable else None, settings)
+    mode = "swap" if (swap.grade, -swap.posterior.p_parity) < (tuned.grade, -tuned.posterior.p_parity) else "tuned"
+    chosen = swap if mode == "swap" else tuned
+    gate = gate_of(seen.signals, settings)
+    enough = seen.n_ok >= settings.min_calls and seen.n_units >= settings.min_units
+    no_signal = _no_signal(seen, settings, learnable=learnable) if enough else None
+    word = evidence_word(
+        gate=gate,
+        enough=enough,
+        no_signal=no_signal is not None,
+        p_parity=chosen.posterior.p_parity,
+        grade=chosen.grade,
+        probe_applies=chosen.probe_applies,
+        prior_free_ok=chosen.bound is not None and chosen.bound >= target.point,
+        time_ordered=seen.time_ordered,
+    )
+    return Judged(
+        target=target,
+        swap=swap,
+        tuned=tuned,
+        mode=mode,
+        anchor=anchor,
+        learnable=learnable,
+        null_p=min(seen.adjusted.values(), default=None),
+        no_signal=no_signal,
+        program=_program_for_code(seen, settings),
+        gate=gate,
+        enough=enough,
+        evidence=word,
+    )
+
+
+def known_ceiling(seen: Seen) -> Share | None:
+    """Return C_pair where enough prompts repeat to rest on; None: it is taken as 1."""
+    pair = seen.ceiling.pair if seen.ceiling else None
+    return pair if pair is not None and pair.n_units >= MIN_REPEATED_PROMPTS else None
+
+
+def _anchor(seen: Seen, settings: AssessSettings) -> tuple[Share, bool] | None:
+    """The better of students and programs on the whole answer, each on the lower of its two splits."""
+    if seen.probed is None or seen.answers is None or seen.single:
+        return None
+    found: list[tuple[Share, bool]] = []
+    if seen.probed.whole is not None:
+        found.append((seen.probed.whole, False))
+    if seen.probed.program is not None and _beats_constant(seen.probed.program.lower, seen, settings):
+        found.append((seen.probed.program.lower, True))
+    return max(found, key=lambda item: (item[0].lo90, not item[1]), default=None)
+
+
+def _beats_constant(share: Share, seen: Seen, settings: AssessSettings) -> bool:
+    return share.lo90 > max(seen.constant or 0.0, _probe_constant(seen)) + settings.margin
+
+
+def _probe_constant(seen: Seen) -> float:
+    """The constant on the calls that the students were graded on."""
+    return (seen.probed.constant if seen.probed else None) or 0.0
+
+
+def _learnable(seen: Seen, anchor: tuple[Share, bool] | None, settings: AssessSettings) -> bool | None:
+    if anchor is None:
+        return False if seen.adjusted else None
+    share, by_program = anchor
+    significant = by_program or min(seen.adjusted.values(), default=1.0) <= settings.alpha
+    return significant and _beats_constant(share, seen, settings)
+
+
+def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) -> str | None:
+    """Why there is nothing to learn; a probe that did learn, and a single answer, overrule."""
+    if learnable or seen.single or seen.constant is None:
+        return None
+    pair = known_ceiling(seen)
+    if pair is not None and pair.lo90 <= seen.constant and pair.hi90 <= seen.constant + settings.visible_gain:
+        return (
+            f"asked again, the incumbent agrees with itself in {pair.value:.0%} of cases, "
+            f"no more than a constant answer does ({seen.constant:.0%})"
+        )
+    if pair is not None and pair.lo90 > seen.constant + settings.margin:
+        return None
+    probed = seen.probed
+    if probed is None or not probed.covered or min(seen.adjusted.values(), default=0.0) <= settings.alpha:
+        return None
+    if not all(student.visible for student in probed.students.values()):
+        return None
+    return "a classifier trained on earlier sessions does no better on later ones than chance with whole sessions permuted"
+
+
+def _program_for_code(seen: Seen, settings: AssessSettings) -> Share | None:
+    if seen.answers is None or seen.answers.weak or seen.probed is None or seen.probed.program is None:
+        return None
+    share, b = seen.probed.program.lower, seen.constant or 0.0
+    if seen.single:
+        return share
+    has_skill = share.value - b >= settings.skill * (1 - b)
+    return share if has_skill and not seen.probed.program.constant else None
+
+
+def _swap(seen: Seen, target: Target, settings: AssessSettings) -> ModeVerdict:
+    prior = swap_prior(output_tokens(seen.signals), settings.slm_params_b)
+    return _mode(seen, "swap", prior, target, None, settings)
+
+
+def _tuned(seen: Seen, target: Target, anchor: tuple[Share, bool] | None, settings: AssessSettings) -> ModeVerdict:
+    kind = seen.answers.kind if seen.answers else "empty"
+    prior = tuned_prior(kind, seen.signals["turn_depth"] or 1.0)
+    return _mode(seen, "tuned", prior, target, anchor[0] if anchor else None, settings)
+
+
+def _mode(
+    seen: Seen, mode: str, prior: Prior, target: Target, anchor: Share | None, settings: AssessSettings
+) -> ModeVerdict:
+    """The mode's posterior, for the best of the models that were graded on it, or for any of the reference size."""
+    cut = seen.ceiling.mode_hi90 if seen.ceiling else None
+    options: list[Graded | None] = list(seen.graded.get(mode, [])) or [None]
+    posteriors = [
+        posterior_of_a(
+            prior,
+            target,
+            anchor=anchor,
+            anchor_delta=settings.anchor_delta,
+            anchor_sd=settings.anchor_sd,
+            cut=cut,
+            graded=graded,
+        )
+        for graded in options
+    ]
+    best = int(np.argmax([posterior.p_parity for posterior in posteriors]))
+    graded = options[best]
+    slm = graded.slm if graded else f"any of about {settings.slm_params_b:g}B"
+    grade = _grade(graded, anchor, looped=(seen.steps or 1.0) > LOOP_STEPS)
+    applies = anchor is not None or grade in {"A", "B"}
+    return ModeVerdict(prior, posteriors[best], slm, grade, applies, prior_free_bound(graded) if graded else None)
+
+
+def _grade(graded: Graded | None, anchor: Share | None, *, looped: bool) -> str:
+    if graded is not None and graded.n_eff >= GRADE_B_CALLS:
+        return "A" if graded.n_eff >= GRADE_A_CALLS and not looped else "B"
+    return "D" if anchor is None else "C"
+
+
+def student_words(name: str) -> str:
+    """Return how a student's field is named in a sentence."""
+    return "the answer" if name == WHOLE else f"the field {name}"

@@ -1,0 +1,136 @@
+"""The sentences of a verdict: what its word rests on, in plain words and without any value of the log."""
+
+from __future__ import annotations
+
+from slmlens.suitability.answers import WHOLE
+from slmlens.suitability.gates import side_effects
+from slmlens.suitability.intervals import Share
+from slmlens.suitability.judge import LOOP_STEPS, Judged, Seen, known_ceiling
+from slmlens.suitability.probes import Probed
+from slmlens.suitability.program import CONSTANT
+from slmlens.suitability.rare import RareClass
+from slmlens.suitability.settings import AssessSettings
+
+FEW_GROUPS = 30
+"""Below this many groups of like prompts the group split is coarse."""
+_SHOWN_RULES = 4
+
+
+def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
+    """Return the reasons of a task's verdict, the deciding one first."""
+    if judged.gate is not None:
+        return [_sentence(judged.gate)]
+    if not judged.enough:
+        return [
+            f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}: fewer than the "
+            f"{settings.min_calls} answers and {settings.min_units} units that a judgement needs."
+        ]
+    sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
+    sentences += _what_probes_say(seen, judged, settings)
+    sentences += _ceiling_words(seen)
+    sentences += _limits(seen, judged, rare, settings)
+    return sentences
+
+
+def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings) -> list[str]:
+    if seen.single:
+        return [f"All {seen.n_ok:,} answers are the same: plain code can give it, no model is needed."]
+    probed = seen.probed
+    sentences = _student_words(probed, seen, settings) if probed else []
+    if judged.program is not None and probed is not None and probed.program is not None:
+        rules = [f"{name} {rule}" for name, rule in probed.program.rules.items() if rule != CONSTANT]
+        sentences.append(
+            f"A program of simple rules ({'; '.join(rules[:_SHOWN_RULES])}) gives {_percent(judged.program.value)} of the "
+            f"incumbent's answers on later sessions (at least {judged.program.lo90:.1%} at 95 % confidence)."
+        )
+    if not sentences:
+        kind = seen.answers.kind if seen.answers else "empty"
+        sentences.append(f"No cheap probe applies to answers of kind {kind}: only priors speak, so a pilot has to tell.")
+    return sentences
+
+
+def _student_words(probed: Probed, seen: Seen, settings: AssessSettings) -> list[str]:
+    sentences = []
+    if probed.whole is not None:
+        by = "small text classifier" if WHOLE in probed.students else "small text classifier per field"
+        where = "later calls" if seen.time_ordered else "held-out sessions"
+        first = f"the first {settings.train_share:.0%} of sessions" if seen.time_ordered else "the other sessions"
+        sentences.append(
+            f"A {by} trained on {first} repeats the incumbent on {_percent(probed.whole.value)} of {where} "
+            f"(constant answer: {_percent(probed.constant or 0.0)}); the lower of two splits counts."
+        )
+        sentences += _split_gap(probed)
+    else:
+        for name, student in sorted(probed.students.items())[:2]:
+            sentences.append(
+                f"A small text classifier repeats the field {name} on {_percent(student.lower.value)} of later calls "
+                f"(constant: {_percent(student.constant)}); the other fields have no cheap probe."
+            )
+    return sentences
+
+
+def _split_gap(probed: Probed) -> list[str]:
+    student = probed.students.get(WHOLE)
+    if student is None or abs(student.time.value - student.group.value) < 0.05:  # noqa: PLR2004 - five points
+        return []
+    few = f", of which there are only {probed.n_groups}" if probed.n_groups < FEW_GROUPS else ""
+    return [
+        f"It reaches {_percent(student.time.value)} on later sessions but {_percent(student.group.value)} on wordings it "
+        f"has not seen{few}."
+    ]
+
+
+def _ceiling_words(seen: Seen) -> list[str]:
+    pair = seen.ceiling.pair if seen.ceiling else None
+    if pair is None or seen.ceiling is None:
+        return ["No prompt was asked twice in different sessions, so the incumbent is taken to agree with itself always."]
+    if known_ceiling(seen) is None:
+        return [
+            f"Only {_count(pair.n_units, 'prompt')} came again in another session, too few to lower the bar: the incumbent is "
+            "taken to agree with itself always."
+        ]
+    mode = f", and with its usual answer in {_percent(seen.ceiling.mode)}" if seen.ceiling.mode is not None else ""
+    return [
+        f"Asked again in another session, the incumbent repeats its answer in {_range(pair)} of cases "
+        f"({_count(seen.ceiling.n_pairs, 'pair')}){mode}."
+    ]
+
+
+def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
+    sentences = []
+    if rare is not None:
+        said = "is not measured" if rare.recall is None else f"is {_percent(rare.recall)} on wordings not seen before"
+        sentences.append(f"Rare answers (under {settings.rare_share:.0%}): the recall of one of them {said} (n = {rare.n}).")
+    if seen.answers is not None and seen.answers.weak:
+        sentences.append("Agreement is judged by a proxy for free text or code, so it counts as weak.")
+    if not seen.time_ordered:
+        sentences.append("The log has no time order: this is not a time split, and the words are one grade lower.")
+    if seen.steps is not None and seen.steps > LOOP_STEPS:
+        a = judged.chosen.posterior.as_parity("")["a_p50"]
+        assert isinstance(a, float)
+        sentences.append(
+            f"It runs {seen.steps:.1f} times a session: an agreement of {_percent(a)} a step is "
+            f"{_percent(a**seen.steps)} a session."
+        )
+    if side_effects(seen.signals):
+        sentences.append("It calls tools whose names say that they change something; a wrong call may cost more than money.")
+    return sentences
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def _percent(share: float) -> str:
+    """Whole percents, but never 100 % for less than all nor 0 % for more than none."""
+    if 0.995 <= share < 1 or 0 < share <= 0.005:  # noqa: PLR2004 - where rounding would lie
+        return f"{share:.1%}" if 0.0005 <= share < 0.9995 else ("over 99.9%" if share > 0.5 else "under 0.1%")  # noqa: PLR2004
+    return f"{share:.0%}"
+
+
+def _range(share: Share) -> str:
+    return f"{_percent(share.value)} ({_percent(share.lo90)} to {_percent(share.hi90)})"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,168 @@
+"""Discover the recurring tasks of a log: application, call site, task (the split by meaning is not built yet)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from slmlens.results import Calls, Tasks
+from slmlens.tables import AssignmentsTable, ItemsTable, TasksTable, checked
+from slmlens.tasks.blocks import SkeletonSettings
+from slmlens.tasks.corpus import build_corpus
+from slmlens.tasks.describe import describe, site_texts
+from slmlens.tasks.forms import answer_forms
+from slmlens.tasks.identity import anchor_of, task_ids
+from slmlens.tasks.prompts import prompts_of
+from slmlens.tasks.shingles import stable_hash
+from slmlens.tasks.sites import CallSite, find_sites, joined_edits
+
+
+@dataclass(frozen=True)
+class DiscoverySettings:
+    """Settings of task discovery.
+
+    :param k_task: Recurrence units that make a task.
+    :param k_show: Subjects that must share a phrase before it is shown.
+    :param skeleton: How skeletons are found.
+    """
+
+    k_task: int = 3
+    k_show: int = 5
+    skeleton: SkeletonSettings = field(default_factory=SkeletonSettings)
+
+
+def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -> Tasks:
+    """Find the steps that recur across sessions and assign every call to one of them, or to none.
+
+    Only prompts are looked at: an answer never shapes a task, and the order of rows never matters.
+
+    :param calls: The calls; a call without a logged prompt stays unassigned unless its step is declared.
+    :param settings: The defaults are meant for any log.
+    :returns: ``Tasks`` with one assignment row a call, ``task_id`` null where no task fits.
+    """
+    settings = settings or DiscoverySettings()
+    prompts = prompts_of(calls, k_task=settings.k_task)
+    corpus = build_corpus(calls, prompts, k_task=settings.k_task)
+    sites, placed = find_sites(calls, prompts, corpus, replace(settings.skeleton, k_task=settings.k_task))
+    texts = site_texts(calls, prompts, sites, placed)
+    sites, placed = joined_edits(calls, sites, placed, {n: t.fixed_words() for n, t in texts.items()})
+    placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")
+    facts = _counted(calls, placed)
+    forms = dict(facts.select("site", "form").rows())
+    subjects = dict(facts.select("site", "n_subjects").rows())
+    described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
+    tasks = checked(TasksTable, _task_rows(sites, placed, facts, described))
+    return Tasks(calls, checked(ItemsTable, _items(tasks, placed)), tasks, checked(AssignmentsTable, _assignments(placed)))
+
+
+def _with_ids(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
+    anchors = [anchor_of(s.firm, f"{s.service or ''}/{s.step or ''}") for s in sites]
+    ids = task_ids(anchors, [np.sort(s.core).tobytes().hex() for s in sites])
+    table = pl.DataFrame({"site": [s.number for s in sites], "task_id": ids}, schema={"site": pl.Int64, "task_id": pl.String})
+    return placed.join(table, on="site", how="left", maintain_order="left")
+
+
+def _counted(calls: Calls, placed: pl.DataFrame) -> pl.DataFrame:
+    """Count each site: calls, units, subjects, calls a session, the commonest form and unit, its source file."""
+    rows = placed.drop_nulls("site").join(calls.calls.select("call_id", "session_id", "user_id", "source_file"), on="call_id", how="left")
+    sessions = pl.col("session_id").drop_nulls()
+    return (
+        rows.sort("call_id")
+        .group_by("site", maintain_order=True)
+        .agg(
+            n_calls=pl.len(),
+            n_units=pl.col("unit_id").n_unique(),
+            n_users=pl.col("user_id").drop_nulls().n_unique(),
+            steps_per_session=pl.when(sessions.len() > 0).then(sessions.len() / sessions.n_unique()),
+            form=pl.col("form").mode().sort().first(),
+            recurrence_unit=pl.col("unit_kind").mode().sort().first(),
+            source=pl.col("source_file").min(),
+        )
+        .with_columns(n_subjects=pl.when(pl.col("n_users") > 0).then("n_users").otherwise("n_units"))
+    )
+
+
+def _task_rows(sites: Sequence[CallSite], placed: pl.DataFrame, facts: pl.DataFrame, described: dict[int, tuple[str, str]]) -> pl.DataFrame:
+    names = _application_names(sites, facts)
+    own = pl.DataFrame(
+        [
+            {
+                "site": s.number,
+                "name": described[s.number][0],
+                "application": names[s.application],
+                "step_names": [s.step] if s.step else [],
+                "skeleton": described[s.number][1],
+                "stability": None,
+                "edited_on": s.edited_on,
+                "anchor": anchor_of(s.firm, f"{s.service or ''}/{s.step or ''}"),
+            }
+            for s in sites
+        ],
+        schema_overrides={"edited_on": pl.Datetime("us", "UTC"), "stability": pl.Float64, "step_names": pl.List(pl.String)},
+        schema=None if sites else dict.fromkeys(("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor"), pl.Null),
+    )
+    ids = placed.drop_nulls("site").select("site", "task_id").unique()
+    return (
+        own.cast({"site": pl.Int64})
+        .join(ids, on="site")
+        .join(facts, on="site")
+        .with_columns(call_site=pl.col("name"))
+        .sort("n_calls", "task_id", descending=[True, False])
+    )
+
+
+def _application_names(sites: Sequence[CallSite], facts: pl.DataFrame) -> dict[int, str]:
+    """Name an application by its service, else by its file, lettered by size where a file holds several."""
+    size = dict(facts.select("site", "n_calls").rows())
+    source = dict(facts.select("site", "source").rows())
+    total: dict[int, int] = {}
+    for s in sites:
+        total[s.application] = total.get(s.application, 0) + size[s.number]
+    names: dict[int, str] = {}
+    undeclared: dict[str, list[int]] = {}
+    for s in sites:
+        if s.service is not None:
+            names[s.application] = s.service
+        elif s.application not in undeclared.setdefault(_stem(source[s.number]), []):
+            undeclared[_stem(source[s.number])].append(s.application)
+    for stem, members in undeclared.items():
+        ordered = sorted(set(members) - set(names), key=lambda a: (-total[a], a))
+        names.update({a: stem if len(ordered) == 1 else f"{stem}, application {at}" for at, a in enumerate(ordered, 1)})
+    return names
+
+
+def _stem(source: str) -> str:
+    return source.rsplit("/", 1)[-1].split(".", 1)[0] or source
+
+
+def _items(tasks: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    rows = placed.drop_nulls("site").with_columns(content=pl.coalesce("content_id", "unit_id"))
+    counted = rows.group_by("task_id", "content", "form").agg(n_calls=pl.len(), n_units=pl.col("unit_id").n_unique())
+    hashed = counted.with_columns(
+        slot=pl.Series([stable_hash(c) for c in counted.get_column("content").to_list()], dtype=pl.UInt64),
+    ).join(tasks.select("task_id", "application", "call_site"), on="task_id")
+    return hashed.select(
+        pl.format("i-{}-{}", pl.col("task_id"), pl.concat_str("slot", "form", separator="/")).alias("item_id"),
+        "application",
+        "call_site",
+        pl.col("task_id").alias("skeleton_id"),
+        pl.concat_list("slot").alias("slot_sketch"),
+        "form",
+        "n_calls",
+        "n_units",
+        pl.lit(None, dtype=pl.Int64).alias("vector_row"),
+    ).sort("item_id")
+
+
+def _assignments(placed: pl.DataFrame) -> pl.DataFrame:
+    known = pl.col("task_id").is_not_null()
+    return placed.select(
+        "call_id",
+        "task_id",
+        pl.when(known).then(pl.col("strength").clip(0, 1)).alias("strength"),
+        pl.when(known).then(pl.lit("prompt_only")).alias("rule"),
+        pl.col("unit_id"),
+    )

@@ -1,0 +1,145 @@
+"""Call sites: which call belongs to which, by skeleton or by declared step, with prompt edits joined."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from slmlens.results import Calls
+from slmlens.tasks.applications import SitePlace, applications_of
+from slmlens.tasks.blocks import SkeletonSettings
+from slmlens.tasks.corpus import I64, Corpus
+from slmlens.tasks.edits import SiteTimes, prompt_edits
+from slmlens.tasks.prompts import Prompts, declared
+from slmlens.tasks.shingles import U64
+from slmlens.tasks.skeletons import UNASSIGNED, assign, fit_skeletons, sites_of
+
+
+@dataclass(frozen=True)
+class CallSite:
+    """A place in the code that calls the model, as far as the log shows it.
+
+    :param number: A handle inside one analysis; it never leaves it.
+    :param core: Hashes of the phrases its prompts share; empty where only the declared step is known.
+    :param firm: Those that an identity may rest on.
+    :param by_content: Its recurrence units are distinct slot contents.
+    :param service: Declared service, if any.
+    :param step: Declared step, if any.
+    :param application: Number of its application.
+    :param edited_on: When its prompt was last edited, if a hand-over was seen.
+    """
+
+    number: int
+    core: U64
+    firm: U64
+    by_content: bool
+    service: str | None
+    step: str | None
+    application: int = 0
+    edited_on: dt.datetime | None = None
+
+
+def find_sites(calls: Calls, prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
+    """Return the call sites that recur, and every call's place.
+
+    :returns: Sites, and one row a call: ``call_id``, ``site`` (null: unassigned), ``strength``, ``unit_id``, ``unit_kind``.
+    """
+    sites, by_variant = _fitted(prompts, corpus, settings)
+    placed = prompts.calls.join(by_variant, on="variant", how="left", maintain_order="left")
+    sites, placed = _with_declared_steps(sites, placed, settings.k_task)
+    placed = _with_units(sites, placed)
+    recurring = placed.drop_nulls("site").group_by("site").agg(pl.col("unit_id").n_unique()).filter(pl.col("unit_id") >= settings.k_task)
+    placed = _only(placed, recurring.get_column("site"))
+    sites = [s for s in sites if s.number in set(recurring.get_column("site").to_list())]
+    return _in_applications(calls, sites, placed, settings.k_task), placed
+
+
+def _fitted(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
+    partitions = (
+        prompts.variants.with_row_index("variant").group_by("partition", maintain_order=True).agg(pl.col("variant").cast(pl.Int64))
+    )
+    rows: list[I64] = [np.array(r, dtype=np.int64) for r in partitions.get_column("variant").to_list()]
+    site = np.full(prompts.variants.height, UNASSIGNED, dtype=np.int64)
+    strength = np.zeros(prompts.variants.height)
+    sites = []
+    for tree, mine, partition in zip(fit_skeletons(corpus, rows, settings), rows, partitions.get_column("partition"), strict=True):
+        site[mine], strength[mine] = assign(tree, corpus.matrix[mine], corpus.hashes, settings.contained)
+        service, step = declared(partition)
+        sites += [CallSite(n.site, n.core, n.firm, n.by_content, service, step) for n in sites_of(tree)]
+    by_variant = pl.DataFrame({"variant": np.arange(len(site)), "site": site, "strength": strength}).with_columns(
+        pl.when(pl.col("site") != UNASSIGNED).then(pl.col("site", "strength"))
+    )
+    return sites, by_variant
+
+
+def _with_declared_steps(sites: list[CallSite], placed: pl.DataFrame, k_task: int) -> tuple[list[CallSite], pl.DataFrame]:
+    """Give calls without a skeleton to their declared step, where enough units declare it."""
+    steps = (
+        placed.filter(pl.col("site").is_null() & pl.col("declared_step").is_not_null())
+        .group_by("partition")
+        .agg(pl.col("unit_id").n_unique().alias("units"))
+        .filter(pl.col("units") >= k_task)
+        .sort("partition")
+        .get_column("partition")
+        .to_list()
+    )
+    start = max((s.number for s in sites), default=-1) + 1
+    empty = np.zeros(0, dtype=np.uint64)
+    extra = [CallSite(start + i, empty, empty, False, *declared(partition)) for i, partition in enumerate(steps)]
+    numbers = pl.DataFrame(
+        {"partition": steps, "step_site": [s.number for s in extra]}, schema={"partition": pl.String, "step_site": pl.Int64}
+    )
+    joined = placed.join(numbers, on="partition", how="left", maintain_order="left").with_columns(
+        strength=pl.when(pl.col("site").is_null() & pl.col("step_site").is_not_null()).then(1.0).otherwise(pl.col("strength")),
+        site=pl.coalesce("site", "step_site"),
+    )
+    return [*sites, *extra], joined.drop("step_site")
+
+
+def _with_units(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
+    """Let the calls of a by-content site count by their slot content."""
+    by_content = [s.number for s in sites if s.by_content]
+    slot = pl.col("site").is_in(by_content)
+    return placed.with_columns(
+        unit_id=pl.when(slot).then(pl.col("content_id")).otherwise(pl.col("unit_id")),
+        unit_kind=pl.when(slot).then(pl.lit("slot")).otherwise(pl.col("unit_kind")),
+    )
+
+
+def _only(placed: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+    return placed.with_columns(pl.when(pl.col("site").is_in(kept.implode())).then(pl.col("site", "strength")))
+
+
+def _in_applications(calls: Calls, sites: Sequence[CallSite], placed: pl.DataFrame, k_task: int) -> list[CallSite]:
+    source = placed.join(calls.calls.select("call_id", "source_file"), on="call_id").drop_nulls("site")
+    source_of = dict(source.group_by("site").agg(pl.col("source_file").min()).rows())
+    places = [SitePlace(s.number, s.service, s.core, source_of[s.number]) for s in sites]
+    sessions = source.select("site", "unit_id", "unit_kind")
+    applications = applications_of(places, sessions, k_task=k_task)
+    return [replace(s, application=applications[s.number]) for s in sites]
+
+
+def joined_edits(
+    calls: Calls, sites: Sequence[CallSite], placed: pl.DataFrame, words: Mapping[int, Sequence[str]]
+) -> tuple[list[CallSite], pl.DataFrame]:
+    """Join each site with the one that took over from it; the newer prompt stands for both.
+
+    :param words: The fixed words of each site's prompt, in order.
+    """
+    when = placed.drop_nulls("site").join(calls.calls.select("call_id", "started_at"), on="call_id").drop_nulls("started_at")
+    seen = {n: (times, units) for n, times, units in when.group_by("site").agg(pl.col("started_at").sort(), pl.col("unit_id").unique()).rows()}
+    facts = [
+        SiteTimes(s.number, f"{s.service}\x1f{s.step}", seen[s.number][0], frozenset(seen[s.number][1]), words[s.number])
+        for s in sites
+        if s.number in seen
+    ]
+    by_number = {s.number: s for s in sites}
+    for old, new, on in prompt_edits(facts):
+        placed = placed.with_columns(site=pl.when(pl.col("site") == old).then(pl.lit(new)).otherwise(pl.col("site")))
+        by_number[new] = replace(by_number[new], edited_on=on)
+        del by_number[old]
+    return list(by_number.values()), placed
