@@ -145,6 +145,7 @@ class TasksTable(dy.Schema):
     stability = dy.Float64(nullable=True)  # share of co-members that stay together; null: not measured
     edited_on = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # last prompt edit seen
     anchor = dy.List(dy.String())  # hashes of the recurring phrases the id comes from
+    phrases = dy.List(dy.UInt64())  # hashes of all recurring phrases: what of a prompt is skeleton and not slot
 
 
 class AssignmentsTable(dy.Schema):

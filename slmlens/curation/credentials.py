@@ -43,7 +43,7 @@ def keys(text: str) -> Iterator[Span]:
     if _HINT_SCORED.search(text) or _HINT_DASHED.search(text) or any(hint in text for hint in _HINTS):
         for found in _KEYS.finditer(text):
             before = boundary(text, found.start())
-            if not (before.isalnum() or before in {"_", "-", "."}) and _is_random(found.group()):
+            if not (before.isalnum() or before in {"_", "-", "."}) and _is_mixed(found.group()):
                 yield Span(found.start(), found.end(), "SECRET", found.group())
     if "/services/" in text or "/workflows/" in text or "/webhooks/" in text:
         for found in _HOOKS.finditer(text):
@@ -135,9 +135,13 @@ def _is_password(found: re.Match[str], value: str) -> bool:
     return mixed and (bool(found.group("quote")) or not is_name or not ("_" in value or "." in value))
 
 
+def _is_mixed(value: str) -> bool:
+    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
 def _is_random(value: str) -> bool:
     """Tell a generated key from a name: letters and digits, and at least three bits a character (Shannon)."""
-    if not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
+    if not _is_mixed(value):
         return False
     shares = [n / len(value) for n in Counter(value).values()]
     return -sum(p * math.log2(p) for p in shares) >= _MIN_BITS

@@ -143,11 +143,12 @@ def item_call(item: dict[str, object]) -> ToolCall | None:
 
     :param item: An element of ``input`` or ``output``.
     """
-    if item.get("type") not in _ITEM_CALLS:
+    kind = str(item.get("type"))
+    if kind not in _ITEM_CALLS:
         return None
-    if item.get("type") == "custom_tool_call":
+    if kind == "custom_tool_call":
         return tool_call(item.get("name"), {"input": item.get("input")})
-    return tool_call(item.get("name") or item.get("type"), item.get("arguments"))
+    return tool_call(item.get("name") or kind, item.get("arguments"))
 
 
 def role_of(raw: object) -> str:
@@ -168,10 +169,10 @@ def _plain_message(raw: dict[str, object]) -> list[Plain]:
     results: list[Plain] = []
     parts: list[str] = []
     for part in content if isinstance(content, list) else [content]:
-        kind = part.get("type") if isinstance(part, dict) else None
+        kind = str(part.get("type")) if isinstance(part, dict) else ""
         if isinstance(part, dict) and kind in _CALLS:
             calls.append(tool_call(part.get("name"), part.get("input")))
-        elif isinstance(part, dict) and isinstance(kind, str) and kind.endswith("tool_result"):
+        elif isinstance(part, dict) and kind.endswith("tool_result"):
             results.append(Plain("tool", text_of(part.get("content"))))
         else:
             parts.append(text_of(part))

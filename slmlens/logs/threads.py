@@ -75,7 +75,7 @@ class ThreadReader:
         :raises NotACallError: If it is no line of this format, or a message without content.
         """
         file = self._file = self._file or _File(place.file)
-        kind, message = record.get("type"), record.get(self._keys.message)
+        kind, message = str(record.get("type")), record.get(self._keys.message)
         if kind not in ("user", "assistant"):
             if kind in self._keys.quiet or any(key in record for key in (self._keys.node, self._keys.session)):
                 self._append(file, record, place, ())

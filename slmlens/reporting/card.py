@@ -144,7 +144,8 @@ def _agreement(task: Json) -> dict[str, Any] | None:
         top = "Ceiling: no repeated prompts, so the present model is assumed to agree with itself always."
     else:
         span = "" if ceiling["lo90"] is None else f" ({100 * ceiling['lo90']:.0f} to {100 * ceiling['hi90']:.0f} %)"
-        top = f"Ceiling: the present model agrees with itself in {100 * ceiling['pair']:.0f} %{span} of {counted(ceiling['n'], 'repeat')}."
+        repeats = counted(ceiling["n"], "repeat")
+        top = f"Ceiling: the present model agrees with itself in {100 * ceiling['pair']:.0f} %{span} of {repeats}."
     floor = (
         None
         if task["constant"] is None
@@ -204,6 +205,6 @@ def _loop(task: Json) -> str | None:
     if agreement is None:
         return None
     return (
-        f"Runs {task['steps_per_session']:.1f} times a session. At the middle estimate about {100 * agreement:.0f} % of sessions "
-        "would pass without a differing answer: in a loop, errors compound."
+        f"Runs {task['steps_per_session']:.1f} times a session. At the middle estimate about {100 * agreement:.0f} % "
+        "of sessions would pass without a differing answer: in a loop, errors compound."
     )

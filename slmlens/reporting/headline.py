@@ -1,4 +1,4 @@
-"""The sentence a reader takes away, chosen by what the log can carry: a range where there is one, never a bare point."""
+"""The sentence a reader takes away, chosen by what the log can carry: a range where there is one, never a point."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slmlens.reporting.money import usd, usd_about, usd_range
+from slmlens.reporting.money import usd, usd_about, usd_month, usd_range
 from slmlens.reporting.text import counted, joined, shorten
 from slmlens.spend.months import MIN_DAYS, MONTH_DAYS
 
@@ -41,7 +41,7 @@ class Outlook:
     :param has_prompts: False: the log holds no prompt at all.
     :param spend_usd: Priced spend of the log; None: nothing could be priced.
     :param days: Days of the calendar window; None: the log has no times.
-    :param month_mid_usd: Run-rate a month; None: not stated.
+    :param month: ``low``, ``mid``, ``high`` in US dollars: the run-rate a month; None: not stated.
     :param saving: ``p10``, ``p50``, ``p90`` in US dollars a month of the whole plan; None: not stated.
     :param per_1000_usd: Saving per 1,000 calls of each task to act on, where known.
     :param break_even: Break-even calls a month of each task to act on, where it has one.
@@ -57,7 +57,7 @@ class Outlook:
     has_prompts: bool = True
     spend_usd: float | None = None
     days: float | None = None
-    month_mid_usd: float | None = None
+    month: Mapping[str, float | None] | None = None
     saving: Mapping[str, float] | None = None
     per_1000_usd: Sequence[float] = ()
     break_even: Sequence[float] = ()
@@ -83,9 +83,10 @@ def _saving(outlook: Outlook, saving: Mapping[str, float]) -> str:
     seat = "At list prices, " if outlook.seat_share > 0 else ""
     acting = outlook.n_ready + outlook.n_pilot
     share = ""
-    if outlook.month_mid_usd and saving["p10"] >= 0:
-        low, high = (100 * saving[end] / outlook.month_mid_usd for end in ("p10", "p90"))
-        share = f", {low:.0f} to {high:.0f} % of the {usd_about(outlook.month_mid_usd)} a month these calls cost"
+    middle = outlook.month["mid"] if outlook.month else None
+    if middle and saving["p10"] >= 0:
+        low, high = (100 * saving[end] / middle for end in ("p10", "p90"))
+        share = f", {low:.0f} to {high:.0f} % of the {usd_about(middle)} a month these calls cost"
     verb = "carries" if acting == 1 else "carry"
     found = f"{acting} of {counted(outlook.n_tasks, 'task')} {verb} a potential saving of {usd_range(saving)}{share}"
     return f"{seat}{found}: {_readiness(outlook)}.{_seat(outlook)}"
@@ -96,7 +97,8 @@ def _per_call(outlook: Outlook) -> str:
     where = f"{acting} of {counted(outlook.n_tasks, 'task')}"
     if not outlook.per_1000_usd:
         verb = "is worth a closer look" if acting == 1 else "are worth a closer look"
-        return f"{where} {verb} ({_readiness(outlook)}), but no saving is stated: {_why_no_month(outlook)}.{_seat(outlook)}"
+        why = _why_no_month(outlook)
+        return f"{where} {verb} ({_readiness(outlook)}), but no saving is stated: {why}.{_seat(outlook)}"
     verb = "carries" if acting == 1 else "carry"
     rate = _span([usd_about(value) for value in sorted(outlook.per_1000_usd)], single="up to {}")
     pays = ""
@@ -118,10 +120,8 @@ def _nothing_pays(outlook: Outlook) -> str:
         if n and reason in _KEPT_FOR
     ]
     why = f" Of {counted(outlook.n_tasks, 'task')}, {joined(kept)}." if kept else ""
-    cost = ""
-    if outlook.month_mid_usd is not None:
-        cost = f" at {usd_about(outlook.month_mid_usd)} a month"
-    return f"No task in this log pays for a migration{cost}.{why}{_what_it_takes(outlook)}{_seat(outlook)}"
+    cost = f" These calls cost {usd_month(outlook.month)} a month." if outlook.month else ""
+    return f"No task in this log pays for a migration.{cost}{why}{_what_it_takes(outlook)}{_seat(outlook)}"
 
 
 def _what_it_takes(outlook: Outlook) -> str:
@@ -138,21 +138,20 @@ def _what_it_takes(outlook: Outlook) -> str:
 def _without_tasks(outlook: Outlook) -> str:
     spent = "" if outlook.spend_usd is None else f" and the {usd(outlook.spend_usd)} they cost"
     return (
-        f"No step in this log recurs in enough sessions to be called a task: all {counted(outlook.n_calls, 'call')}{spent} "
-        "stay unassigned, and no saving is claimed. A longer log would show whether steps recur."
+        "No step in this log recurs in enough sessions to be called a task: "
+        f"all {counted(outlook.n_calls, 'call')}{spent} stay unassigned, and no saving is claimed. "
+        "A longer log would show whether steps recur."
     )
 
 
 def _without_prompts(outlook: Outlook) -> str:
     over = "" if outlook.days is None else f" over {counted(round(outlook.days), 'day')}"
     spent = "none of them could be priced" if outlook.spend_usd is None else f"{usd(outlook.spend_usd)}{over}"
-    month = (
-        "" if outlook.month_mid_usd is None else f", about {usd_about(outlook.month_mid_usd)} a month at today's prices"
-    )
+    month = f"; {usd_month(outlook.month)} a month at today's prices" if outlook.month else ""
     return (
         "This log holds no prompts, so it shows what was spent and not which tasks could move to a small model: "
-        f"{counted(outlook.n_calls, 'call')}, {spent}{month}. To find the tasks, switch on prompt logging and run again."
-        f"{_seat(outlook)}"
+        f"{counted(outlook.n_calls, 'call')}, {spent}{month}. To find the tasks, switch on prompt logging and "
+        f"run again.{_seat(outlook)}"
     )
 
 
@@ -170,7 +169,7 @@ def _why_no_month(outlook: Outlook) -> str:
         return "none of the calls could be priced (name their model with --assume-model)"
     if outlook.days is None:
         return "the log has no times"
-    if outlook.month_mid_usd is None:
+    if outlook.month is None:
         return f"the log covers {counted(round(outlook.days), 'day')}, too few for a month"
     return "the money of these tasks could not be worked out"
 
@@ -181,7 +180,10 @@ def _seat(outlook: Outlook) -> str:
     whole = outlook.seat_share >= 1
     some = "These calls were" if whole else f"{100 * outlook.seat_share:.0f} % of this spend was"
     theirs = "the figures" if whole else "its figures"
-    return f" {some} paid by a seat plan: {theirs} are list-price equivalents, and nothing is saved there until the plan changes."
+    return (
+        f" {some} paid by a seat plan: {theirs} are list-price equivalents, and nothing is saved there until the plan "
+        "changes."
+    )
 
 
 def _span(ordered: Sequence[str], single: str) -> str:
@@ -211,7 +213,7 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
         has_prompts=has_prompts,
         spend_usd=summary["ledger"]["imported_usd"],
         days=window["days"],
-        month_mid_usd=None if month is None else month["mid"],
+        month=month,
         saving=summary["plan"]["saving_month_usd"],
         per_1000_usd=_known(acting, "saving_per_1000_calls_usd"),
         break_even=_known(acting, "break_even_calls_month"),

@@ -58,9 +58,9 @@ def places_for(values: Sequence[float]) -> int:
     return next((places for places in (2, 4) if all(round(v, places) == round(v, 6) for v in values)), 6)
 
 
-def usd(value: float, places: int = 2) -> str:
-    """Return an accounted sum: ``$1,234.50``."""
-    return f"{_sign(value)}${abs(value):,.{places}f}"
+def usd(value: float, places: int | None = None) -> str:
+    """Return an accounted sum: ``$1,234.50``. Default places: as many (2, 4 or 6) as it takes to write it exactly."""
+    return f"{_sign(value)}${abs(value):,.{places_for([value]) if places is None else places}f}"
 
 
 def usd_about(value: float, digits: int = 2) -> str:
@@ -88,6 +88,18 @@ def usd_range(interval: Mapping[str, float], per: str = "a month") -> str:
     if interval["p10"] < 0:
         return f"a loss of {usd_about(-interval['p10'])} to a saving of {high}{unit} (middle {middle})"
     return f"{low} to {high}{unit} (middle {middle})"
+
+
+def usd_month(month: Mapping[str, float | None]) -> str:
+    """Return ``$4,600 to $4,900 (middle $4,700)``, or ``about $4,700`` where the month has no interval.
+
+    :param month: ``low``, ``mid`` and ``high`` in US dollars; low and high may be None.
+    """
+    low, middle, high = month["low"], month["mid"], month["high"]
+    assert middle is not None
+    if low is None or high is None:
+        return f"about {usd_about(middle)}"
+    return f"{usd_about(low)} to {usd_about(high)} (middle {usd_about(middle)})"
 
 
 def _sign(value: float) -> str:

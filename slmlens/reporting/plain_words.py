@@ -75,21 +75,21 @@ GENERAL_METHOD = (
         "from what prompts share across sessions; answers never decide it."
     ),
     (
-        "Evidence asks how often a small model's answer would be as acceptable as the present model's on the task's next "
-        "calls. The present model's agreement with itself is the ceiling, the best constant answer is the floor, and a "
-        "task passes only if it is near the one and well above the other."
+        "Evidence asks how often a small model's answer would be as acceptable as the present model's on the task's "
+        "next calls. The present model's agreement with itself is the ceiling, the best constant answer is the floor, "
+        "and a task passes only if it is near the one and well above the other."
     ),
     (
-        "Probes train on earlier sessions and are graded on later ones. A task whose answers look as learnable after they "
-        "were shuffled among sessions counts as no signal."
+        "Probes train on earlier sessions and are graded on later ones. A task whose answers look as learnable after "
+        "they were shuffled among sessions counts as no signal."
     ),
     (
-        "Every call is priced on its own, from a dated offline price list. Spend is at the price of the day; the run-rate, "
-        "which savings are counted on, is at today's."
+        "Every call is priced on its own, from a dated offline price list. Spend is at the price of the day; the "
+        "run-rate, which savings are counted on, is at today's."
     ),
     (
-        "Savings are joint draws over prices, volume, quality and people's time, and count only where parity holds. They "
-        "are potential: a log can't show a saving that was realized."
+        "Savings are joint draws over prices, volume, quality and people's time, and count only where parity holds. "
+        "They are potential: a log can't show a saving that was realized."
     ),
     "A month is 30 days.",
 )
@@ -189,8 +189,8 @@ def _evidence_risks(acting: Sequence[Json]) -> list[str]:
     if weakest:
         verb = "rests" if len(weakest) == 1 else "rest"
         found.append(
-            f"{len(weakest)} of {counted(len(acting), 'task')} to act on {verb} on grade D evidence: experience with other "
-            "tasks, nothing graded on this one. The pilots come first."
+            f"{len(weakest)} of {counted(len(acting), 'task')} to act on {verb} on grade D evidence: experience with "
+            "other tasks, nothing graded on this one. The pilots come first."
         )
     seen = sum(task["human_facing"] is True for task in acting)
     if seen:
@@ -207,10 +207,12 @@ def _loop_risks(acting: Sequence[Json]) -> list[str]:
     if not loops:
         return []
     agreement, task = min(loops, key=lambda pair: (pair[0], pair[1]["task_id"]))
-    return [
-        f"Errors compound in loops: “{shorten(task['name'], _NAME_LIMIT)}” runs {task['steps_per_session']:.1f} times a "
-        f"session, so about {100 * agreement:.0f} % of sessions would go through without a differing answer."
-    ]
+    name = shorten(task["name"], _NAME_LIMIT)
+    sentence = (
+        f"Errors compound in loops: “{name}” runs {task['steps_per_session']:.1f} times a session, so about "
+        f"{100 * agreement:.0f} % of sessions would go through without a differing answer."
+    )
+    return [sentence]
 
 
 def _window_risks(summary: Json) -> list[str]:
@@ -220,8 +222,8 @@ def _window_risks(summary: Json) -> list[str]:
         found.append(f"The month has no interval: {ledger['month_reason'] or 'the log is too short'}")
     if window["sampling_rate"] < 1:
         found.append(
-            f"The log is declared a {100 * window['sampling_rate']:g} % sample. Monthly figures are scaled up by that rate; "
-            "if the rate is wrong, so are they."
+            f"The log is declared a {100 * window['sampling_rate']:g} % sample. Monthly figures are scaled up by that "
+            "rate; if the rate is wrong, so are they."
         )
     return found
 

@@ -65,7 +65,7 @@ def telling_option(savings: pl.DataFrame) -> pl.DataFrame:
 
 
 def call_figures(tasks: Tasks) -> pl.DataFrame:
-    """Return by task: tokens (null where no call knows them), median latency, and whether most answers face a person."""
+    """Return by task: tokens (null where no call knows them), median latency, whether most answers face a person."""
     owner = tasks.assignments.select("call_id", "task_id").drop_nulls("task_id")
     return (
         tasks.calls.calls.join(owner, on="call_id", how="inner")
@@ -81,7 +81,7 @@ def call_figures(tasks: Tasks) -> pl.DataFrame:
 def task_record(
     row: Mapping[str, Any], *, spend_usd: float | None, spend_share: float | None, runrate_usd: float | None
 ) -> dict[str, Any]:
-    """Return the summary's record of one row of :func:`task_rows`; money that must add up comes rounded from the caller."""
+    """Return the summary's record of one row of :func:`task_rows`; money that must add up comes in rounded."""
     return {
         "task_id": row["task_id"],
         "name": row["name"],

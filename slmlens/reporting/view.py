@@ -9,7 +9,7 @@ from typing import Any
 from slmlens.errors import SettingError
 from slmlens.reporting.card import about, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month
-from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_range
+from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
 from slmlens.reporting.plain_words import ACTION, COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, next_step, risks
 from slmlens.reporting.task_records import bucket_of
 from slmlens.reporting.text import counted
@@ -27,7 +27,7 @@ _FIRST_STEPS = 6
 _FIRST_ASSUMPTIONS = 6
 _EXEMPLARS = 3
 _EXEMPLAR_CHARS = 600
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 Json = Mapping[str, Any]
 
@@ -106,10 +106,13 @@ def _figures(summary: Json) -> list[dict[str, str]]:
             _figure("Potential saving a month", usd_range(plan["saving_month_usd"], per=""), "over all tasks to act on")
         )
     if ledger["month_usd"] is not None:
-        figures.append(_figure("These calls cost a month", _month_words(ledger["month_usd"]), "at today's prices"))
+        figures.append(_figure("These calls cost a month", usd_month(ledger["month_usd"]), "at today's prices"))
     elif ledger["imported_usd"] is not None:
-        spent = usd(ledger["imported_usd"], places_for([ledger["imported_usd"]]))
-        figures.append(_figure("Spend in this log", spent, ledger["month_reason"] or "no month can be stated"))
+        figures.append(
+            _figure(
+                "Spend in this log", usd(ledger["imported_usd"]), ledger["month_reason"] or "no month can be stated"
+            )
+        )
     if plan["one_off_usd"]:
         figures.append(
             _figure("One-off work", f"about {usd_about(plan['one_off_usd'])}", "people and training, before any saving")
@@ -127,12 +130,6 @@ def _figures(summary: Json) -> list[dict[str, str]]:
 def _figure(label: str, value: str, note: str) -> dict[str, str]:
     head, bracket, rest = value.partition(" (")
     return {"label": label, "value": head, "note": f"{rest.rstrip(')')}; {note}" if bracket else note}
-
-
-def _month_words(month: Json) -> str:
-    if month["low"] is None:
-        return f"about {usd_about(month['mid'])}"
-    return f"{usd_about(month['low'])} to {usd_about(month['high'])} (middle {usd_about(month['mid'])})"
 
 
 def _coverage(summary: Json) -> list[dict[str, Any]]:
@@ -163,7 +160,7 @@ def _coverage(summary: Json) -> list[dict[str, Any]]:
 
 
 def whole_percents(values: Sequence[float]) -> list[str]:
-    """Return the values as whole percentages of their sum that add up to 100; a small one that is not nothing as ``< 1 %``."""
+    """Return whole percentages of the sum that add up to 100; a small one that is not nothing as ``< 1 %``."""
     scaled = [round(value * 1e6) for value in values]
     total = sum(scaled)
     if total <= 0:
@@ -265,7 +262,7 @@ def _ledger(summary: Json) -> dict[str, Any]:
         "lines": lines,
         "files": rows["files"],
         "rows": rows,
-        "month": None if ledger["month_usd"] is None else _month_words(ledger["month_usd"]),
+        "month": None if ledger["month_usd"] is None else usd_month(ledger["month_usd"]),
         "month_reason": ledger["month_reason"],
         "days": window["days"],
         "active_days": window["active_days"],
@@ -274,9 +271,7 @@ def _ledger(summary: Json) -> dict[str, Any]:
         if not ledger["unpriced_calls"]
         else f"{counted(ledger['unpriced_calls'], 'call')} with {ledger['unpriced_tokens']:,} tokens",
         "estimated": percent(ledger["estimated_token_share"]),
-        "logged": None
-        if ledger["logged_usd"] is None
-        else usd(ledger["logged_usd"], places_for([ledger["logged_usd"]])),
+        "logged": None if ledger["logged_usd"] is None else usd(ledger["logged_usd"]),
         "logged_reason": ledger["logged_difference_reason"],
     }
 
@@ -288,7 +283,7 @@ def _privacy(redaction: Json, exemplars: Mapping[str, Sequence[str]] | None) -> 
 
 def _false_green(record: Json | None) -> str:
     if record is None:
-        return "The false-green rate, how often a task would look learnable after its answers were shuffled, was not measured on this log."
+        return "How often a task would look learnable after its answers were shuffled was not measured on this log."
     rate, low, high = (record.get(name) for name in ("rate", "lo90", "hi90"))
     if rate is None:
         return str(record.get("note") or "The false-green rate could not be measured on this log.")
@@ -311,6 +306,6 @@ def _sum_note(plan: Json) -> str | None:
         return None
     whole, parts = usd_about(plan["saving_month_usd"]["p50"]), usd_about(plan["sum_of_task_p50_usd"])
     return (
-        f"Middle of the plan as a whole: {whole} a month. Sum of its tasks' middles: {parts} a month. The two need not agree: "
-        "the tasks share prices, people and one set-up, and the plan is drawn as a whole."
+        f"Middle of the plan as a whole: {whole} a month. Sum of its tasks' middles: {parts} a month. The two need not "
+        "agree: the tasks share prices, people and one set-up, and the plan is drawn as a whole."
     )

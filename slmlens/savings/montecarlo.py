@@ -76,19 +76,26 @@ def draw_volume(shared: Shared, task_id: str, units: int, *, seed: int) -> np.nd
     return shared.volume * np.exp(own - spread**2 / 2)
 
 
-def draw_agreement(
-    shared: Shared, task_id: str, quantiles: Sequence[float], *, seed: int, correlation: float
-) -> np.ndarray:
-    """Return draws of A, a small model's agreement, from its quantiles at 0, 0.01 .. 1.
+def draw_ranks(shared: Shared, task_id: str, *, seed: int, correlation: float) -> np.ndarray:
+    """Return the ranks, uniform in (0, 1), at which a task's agreements are drawn.
 
     Swap and tuned use the same ranks: a task that is easy for the one is easy for the other.
     """
     from scipy.special import ndtr
 
     own = _generator(seed, "parity", task_id).standard_normal(shared.parity.size)
-    ranks = ndtr(math.sqrt(correlation) * shared.parity + math.sqrt(1 - correlation) * own)
-    drawn: np.ndarray = np.interp(ranks, np.linspace(0, 1, len(quantiles)), np.asarray(quantiles, dtype=float))
-    return drawn
+    ranks: np.ndarray = ndtr(math.sqrt(correlation) * shared.parity + math.sqrt(1 - correlation) * own)
+    return ranks
+
+
+def draw_parity(ranks: np.ndarray, quantiles: Sequence[float], needed: float) -> np.ndarray:
+    """Return 1.0 in the draws whose agreement A reaches what parity needs, else 0.0.
+
+    :param quantiles: Of A at equal steps from 0 to 1: its inverse distribution function.
+    """
+    steps = np.asarray(quantiles, dtype=float)
+    drawn = np.interp(ranks, np.linspace(0, 1, steps.size), steps)
+    return np.where(drawn >= needed, 1.0, 0.0)
 
 
 def draw_price(name: str, spread: float, *, seed: int, draws: int) -> np.ndarray:
@@ -134,8 +141,16 @@ def value(
 
 def percentiles(draws: np.ndarray) -> tuple[int, int, int]:
     """Return P10, P50 and P90 as whole nano-USD."""
-    low, middle, high = np.percentile(draws, (10, 50, 90))
-    return round(float(low)), round(float(middle)), round(float(high))
+    ordered = np.sort(draws)
+    return quantile(ordered, 0.1), quantile(ordered, 0.5), quantile(ordered, 0.9)
+
+
+def quantile(ordered: np.ndarray, share: float) -> int:
+    """Return a quantile of sorted draws, linear between two of them, as whole nano-USD."""
+    at = share * (ordered.size - 1)
+    low = math.floor(at)
+    high = min(low + 1, ordered.size - 1)
+    return round(float(ordered[low] + (at - low) * (ordered[high] - ordered[low])))
 
 
 def payback_months(gross: float, once: float, monthly: float, decline_year: float, *, limit: int = 120) -> float | None:

@@ -13,11 +13,13 @@ from slmlens.savings.catalogue import SmallModel, nearest, small_models
 from slmlens.savings.montecarlo import (
     Shared,
     Worth,
-    draw_agreement,
+    draw_parity,
     draw_price,
+    draw_ranks,
     draw_volume,
     payback_months,
     percentiles,
+    quantile,
     value,
 )
 from slmlens.savings.volumes import Volume
@@ -28,7 +30,7 @@ _NUSD_PER_TOKEN = NUSD_PER_USD / 1_000_000
 _Z90 = 1.2816
 _SPREAD_BOUNDS = (0.15, 0.8)
 _EQUAL_FROM = 0.99
-_FEW_LISTINGS = 2
+_SEVERAL_LISTINGS = 2
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,27 @@ class _Move:
     holds: np.ndarray | float
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A task and its draws, which all its options share.
+
+    :param calls: Draws of the billed calls a month; None: no month or no price.
+    :param ranks: Ranks at which A is drawn.
+    """
+
+    volume: Volume
+    setting: Setting
+    calls: np.ndarray | None
+    ranks: np.ndarray
+
+    def parity(self, verdict: Mapping[str, object], mode: str) -> np.ndarray | None:
+        """Return draws of parity, or None where the mode has no posterior."""
+        found = verdict[mode]
+        if not isinstance(found, dict):
+            return None
+        return draw_parity(self.ranks, found["quantiles"], float(str(verdict["a_needed"])))
+
+
 def task_options(
     volume: Volume,
     verdict: Mapping[str, object],
@@ -91,23 +114,24 @@ def task_options(
     :param accepted: Small models of the catalogue that fit the task.
     :param smaller_saving: Name of the vendor's smaller model and mean saving a billed call in nano-USD, if any.
     """
-    options = [Option("keep", "none", None, None, _nothing(volume, setting), 0.0, 0.0, 0.0)]
+    case = _case(volume, setting)
+    options = [_keep(case)]
     if verdict["gate"] is not None:
         return options
     program, equal = verdict["program_lo90"], verdict["repeats_equal"]
     if isinstance(program, float) and program >= PROGRAM_FROM:
-        options += _without_model("code", 1.0, volume, setting)
+        options.append(_without_model("code", 1.0, case))
     repeats = float(str(verdict["repeat_share"]))
     if repeats > 0 and isinstance(equal, float) and equal >= _EQUAL_FROM:
-        options += _without_model("cache", repeats, volume, setting)
+        options.append(_without_model("cache", repeats, case))
     for mode in ("swap", "tuned"):
-        parity = verdict[mode]
-        slm = serving_model(parity, accepted, setting.assumptions)
-        if isinstance(parity, dict) and slm is not None:
-            options += _to_slm(mode, slm, _holds(volume, verdict, parity, setting), volume, setting)
-    swap = verdict["swap"]
-    if smaller_saving is not None and isinstance(swap, dict):
-        options += _to_smaller(smaller_saving, _holds(volume, verdict, swap, setting), volume, setting)
+        slm = serving_model(verdict[mode], accepted, setting.assumptions)
+        holds = case.parity(verdict, mode)
+        if holds is not None and slm is not None:
+            options += _to_slm(mode, slm, holds, case)
+    holds = case.parity(verdict, "swap")
+    if smaller_saving is not None and holds is not None:
+        options.append(_to_smaller(smaller_saving, holds, case))
     return options
 
 
@@ -158,7 +182,7 @@ def savings_row(option: Option, volume: Volume, assumptions: Assumptions, *, cho
         "p50_nusd": middle,
         "p90_nusd": high,
         "p_npv_positive": None if npv is None else float((npv > 0).mean()),
-        "npv_p90_nusd": None if npv is None else round(float(np.percentile(npv, 90))),
+        "npv_p90_nusd": None if npv is None else quantile(np.sort(npv), 0.9),
         "one_off_nusd": round(option.one_off_usd * NUSD_PER_USD),
         "payback_months": _payback(option, volume, assumptions),
         "saving_per_1000_calls_nusd": None if option.saved_nusd is None else round(1000 * option.saved_nusd),
@@ -175,71 +199,64 @@ def _payback(option: Option, volume: Volume, assumptions: Assumptions) -> float 
     return payback_months(gross, once, monthly, assumptions.central("price_decline_year"))
 
 
-def _nothing(volume: Volume, setting: Setting) -> Worth | None:
-    zero = np.zeros(setting.shared.volume.size)
-    return Worth(zero, zero) if _has_money(volume) else None
+def _case(volume: Volume, setting: Setting) -> _Case:
+    priced = volume.call_nusd is not None or volume.seat_only
+    calls = None
+    if volume.billed_month is not None and priced:
+        calls = volume.billed_month * draw_volume(setting.shared, volume.task_id, volume.units, seed=setting.seed)
+    correlation = setting.assumptions.central("parity_correlation")
+    ranks = draw_ranks(setting.shared, volume.task_id, seed=setting.seed, correlation=correlation)
+    return _Case(volume, setting, calls, ranks)
 
 
-def _has_money(volume: Volume) -> bool:
-    return volume.billed_month is not None and (volume.call_nusd is not None or volume.seat_only)
+def _keep(case: _Case) -> Option:
+    worth = None if case.calls is None else Worth(np.zeros_like(case.calls), np.zeros_like(case.calls))
+    return Option("keep", "none", None, None, worth, 0.0, 0.0, 0.0)
 
 
-def _holds(volume: Volume, verdict: Mapping[str, object], parity: Mapping[str, object], setting: Setting) -> np.ndarray:
-    quantiles = parity["quantiles"]
-    drawn = draw_agreement(
-        setting.shared,
-        volume.task_id,
-        quantiles if isinstance(quantiles, list) else [],
-        seed=setting.seed,
-        correlation=setting.assumptions.central("parity_correlation"),
-    )
-    return (drawn >= float(str(verdict["a_needed"]))).astype(float)
+def _without_model(action: str, share: float, case: _Case) -> Option:
+    saved = share * (case.volume.call_nusd or 0.0)
+    return _option(action, _Move(action, "none", None, None, saved, saved, 1.0), case, pilot=False)
 
 
-def _without_model(action: str, share: float, volume: Volume, setting: Setting) -> list[Option]:
-    saved = share * (volume.call_nusd or 0.0)
-    move = _Move(action, "none", None, None, saved, saved, 1.0)
-    return [_option(action, move, volume, setting, pilot=False)]
-
-
-def _to_slm(mode: str, slm: SmallModel, holds: np.ndarray, volume: Volume, setting: Setting) -> list[Option]:
-    cost = slm_call_nusd(slm, volume, setting.assumptions)
-    if cost is None:
+def _to_slm(mode: str, slm: SmallModel, holds: np.ndarray, case: _Case) -> list[Option]:
+    assumptions, shared = case.setting.assumptions, case.setting.shared
+    central = slm_call_nusd(slm, case.volume, assumptions)
+    if central is None:
         return []
-    shared, ratio = setting.shared, setting.assumptions.central("tokenizer_ratio")
-    price = draw_price(slm.name, _spread(slm, setting.assumptions), seed=setting.seed, draws=shared.volume.size)
-    drawn = cost / ratio * shared.tokens * shared.prices * price
-    central = cost
+    price = draw_price(slm.name, _spread(slm, assumptions), seed=case.setting.seed, draws=shared.prices.size)
+    drawn = central / assumptions.central("tokenizer_ratio") * shared.tokens * shared.prices * price
     if mode == "tuned":
         drawn = drawn * shared.tuned
-        central = cost * setting.assumptions.central("hosted_tuned_price_factor")
+        central *= assumptions.central("hosted_tuned_price_factor")
     verb, deployment = ("swap", "hosted-base") if mode == "swap" else ("tune", "hosted-tuned")
-    now = volume.call_nusd or 0.0
+    now = case.volume.call_nusd or 0.0
     move = _Move(verb, deployment, mode, slm.name, now - drawn, now - central, holds)
     return [
-        _option(f"migrate-{verb}", move, volume, setting, pilot=False),
-        _option(f"pilot-{verb}", move, volume, setting, pilot=True),
+        _option(f"migrate-{verb}", move, case, pilot=False),
+        _option(f"pilot-{verb}", move, case, pilot=True),
     ]
 
 
-def _to_smaller(smaller_saving: tuple[str, float], holds: np.ndarray, volume: Volume, setting: Setting) -> list[Option]:
+def _to_smaller(smaller_saving: tuple[str, float], holds: np.ndarray, case: _Case) -> Option:
     name, saved = smaller_saving
-    trust = setting.assumptions.central("cheaper_llm_parity")
+    trust = case.setting.assumptions.central("cheaper_llm_parity")
     move = _Move("cheaper_llm", "none", None, name, saved, saved, trust * holds)
-    return [_option("pilot-cheaper-llm", move, volume, setting, pilot=True)]
+    return _option("pilot-cheaper-llm", move, case, pilot=True)
 
 
-def _option(action: str, move: _Move, volume: Volume, setting: Setting, *, pilot: bool) -> Option:
-    assumptions, shared = setting.assumptions, setting.shared
+def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
+    assumptions = case.setting.assumptions
     before = assumptions.once_usd("pilot") if pilot else 0.0
     once, monthly = assumptions.once_usd(move.what), assumptions.monthly_usd(move.what)
     worth = None
-    if _has_money(volume) and volume.billed_month is not None:
-        calls = volume.billed_month * draw_volume(shared, volume.task_id, volume.units, seed=setting.seed)
+    if case.calls is not None and case.volume.seat_only:
+        worth = _keep(case).worth
+    elif case.calls is not None:
         # Without a pilot the work is spent before anyone knows whether parity holds.
         early, late = (before, once) if pilot else (once, 0.0)
-        worth = value(shared, calls * move.saved, move.holds, before_usd=early, once_usd=late, monthly_usd=monthly)
-        worth = _nothing(volume, setting) if volume.seat_only else worth
+        gross = case.calls * move.saved
+        worth = value(case.setting.shared, gross, move.holds, before_usd=early, once_usd=late, monthly_usd=monthly)
     return Option(
         action=action,
         deployment=move.deployment,
@@ -248,7 +265,7 @@ def _option(action: str, move: _Move, volume: Volume, setting: Setting, *, pilot
         worth=worth,
         one_off_usd=before + once,
         monthly_usd=monthly,
-        saved_nusd=_central(move, volume),
+        saved_nusd=_central(move, case.volume),
     )
 
 
@@ -260,7 +277,7 @@ def _central(move: _Move, volume: Volume) -> float | None:
 
 def _spread(model: SmallModel, assumptions: Assumptions) -> float:
     """Return the log-sd of a model's price over its listings; the cheapest of several is their 10th percentile."""
-    if (model.listings or 0) < _FEW_LISTINGS or not model.usd_out_min or not model.usd_out or not model.usd_in_min:
+    if (model.listings or 0) < _SEVERAL_LISTINGS or not model.usd_out_min or not model.usd_out or not model.usd_in_min:
         return assumptions.central("price_spread_listings")
     ratio = ((model.usd_in or 0.0) + model.usd_out) / (model.usd_in_min + model.usd_out_min)
     return float(np.clip(math.log(ratio) / _Z90, *_SPREAD_BOUNDS))

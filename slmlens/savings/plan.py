@@ -15,7 +15,7 @@ from slmlens.savings.alternatives import smaller_model_assumption, smaller_model
 from slmlens.savings.assumptions import Assumptions, Overrides, load_assumptions
 from slmlens.savings.catalogue import Needs, SmallModel, read_catalogue, rejection, remark, small_models
 from slmlens.savings.levers import Lever, task_levers
-from slmlens.savings.montecarlo import draw_shared, percentiles
+from slmlens.savings.montecarlo import draw_shared, percentiles, quantile
 from slmlens.savings.options import Option, Setting, savings_row, task_options
 from slmlens.savings.volumes import Volume, billed, task_volumes
 from slmlens.savings.wording import flips, money_reasons
@@ -27,6 +27,8 @@ from slmlens.tables import NUSD_PER_USD, ActionsTable, AssumptionsTable, Savings
 _READY = ("code", "cache", "migrate-swap", "migrate-tune")
 _MIN_GRADED_OF_CLASS = 10
 _MIN_DRAWS = 100
+_SOME = 0.01
+"""Share of a task's calls from which what they do counts for the whole task."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _value_task(
 def _candidates(
     volume: Volume, verdict: Mapping[str, object], assumptions: Assumptions
 ) -> tuple[list[SmallModel], list[dict[str, object]]]:
-    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", volume.modalities)
+    media = frozenset({"image"}) if (_signal(verdict, "media_share") or 0) >= _SOME else frozenset[str]()
+    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
     accepted, rows = [], []
     for model in small_models():
         why = rejection(
@@ -168,7 +171,9 @@ def _decide(
 
 def _cacheable(verdict: Mapping[str, object], options: Mapping[str, Option], assumptions: Assumptions) -> bool:
     enough = (_number(verdict["repeat_share"]) or 0.0) >= assumptions.central("cache_min_share")
-    return enough and "cache" in options and verdict["output_kind"] != "tool_call"
+    acts = _signal(verdict, "side_effect_share")
+    harmless = verdict["output_kind"] != "tool_call" if acts is None else acts < _SOME
+    return enough and harmless and "cache" in options
 
 
 def _chance(option: Option | None) -> float | None:
@@ -180,12 +185,12 @@ def _may_pay(option: Option | None, volume: Volume) -> bool:
     if option is None:
         return False
     if option.worth is not None:
-        return float(np.percentile(option.worth.npv, 90)) > 0
+        return quantile(np.sort(option.worth.npv), 0.9) > 0
     return volume.billed_month is None and (option.saved_nusd or 0) > 0
 
 
 def _cheaper_is_better(options: Mapping[str, Option], parity: Mapping[str, float | None], volume: Volume) -> bool:
-    """Tell whether a pilot of the vendor's smaller model passes the tests of a pilot and beats those of small models."""
+    """Tell whether a pilot of the vendor's smaller model passes a pilot's tests and beats those of small models."""
     cheaper = options.get("pilot-cheaper-llm")
     if cheaper is None or cheaper.expected_npv is None or (parity["swap"] or 0.0) < OPEN_FROM:
         return False
@@ -306,6 +311,12 @@ def _kind(action: str) -> str:
 
 def _parity(mode: object) -> float | None:
     return _number(mode["p_parity"]) if isinstance(mode, dict) else None
+
+
+def _signal(verdict: Mapping[str, object], name: str) -> float | None:
+    signals = verdict["signals"]
+    found = [entry["value"] for entry in signals if entry["name"] == name] if isinstance(signals, list) else []
+    return _number(found[0]) if found else None
 
 
 def _number(value: object) -> float | None:

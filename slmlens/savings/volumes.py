@@ -9,7 +9,6 @@ import polars as pl
 from slmlens.results import Tasks
 from slmlens.spend.months import Month
 
-_MODALITIES = ("image", "audio", "video")
 _TOOL_SHARE = 0.01
 
 
@@ -29,7 +28,6 @@ class Volume:
     :param output_tokens: Mean visible output: a small model that does not think aloud owes no reasoning tokens.
     :param p99_tokens: 99th percentile of input plus output tokens; None: no counts.
     :param tools: More than 1 % of the calls call a tool.
-    :param modalities: What the prompts hold beside text, as far as the calls are tagged with it.
     :param machine_only: Share of the calls that no person reads; None: not judged.
     :param billed_month: Billed calls in 30 days, re-inflated by the sampling rate; None: no month can be stated.
     :param model: The commonest model.
@@ -48,7 +46,6 @@ class Volume:
     output_tokens: float | None
     p99_tokens: float | None
     tools: bool
-    modalities: frozenset[str]
     machine_only: float | None
     billed_month: float | None
     model: str | None
@@ -97,7 +94,6 @@ def _measures() -> list[pl.Expr]:
         visible.filter(compared).mean().alias("output_tokens"),
         (pl.col("input_tokens") + pl.col("output_tokens")).quantile(0.99).alias("p99_tokens"),
         ((pl.col("tool_calls").list.len() > 0).mean() > _TOOL_SHARE).alias("tools"),
-        pl.col("tags").explode(empty_as_null=True).drop_nulls().unique().alias("tags"),
         (~pl.col("human_facing")).mean().alias("machine_only"),
         pl.coalesce("model", "model_requested").drop_nulls().mode().sort().first().alias("model"),
     ]
@@ -108,7 +104,6 @@ def _volume(row: dict[str, object], per_month: float | None) -> Volume:
         value = row[name]
         return float(value) if isinstance(value, int | float) else None
 
-    tags = row["tags"] if isinstance(row["tags"], list) else []
     return Volume(
         task_id=str(row["task_id"]),
         calls=int(number("calls") or 0),
@@ -122,7 +117,6 @@ def _volume(row: dict[str, object], per_month: float | None) -> Volume:
         output_tokens=number("output_tokens"),
         p99_tokens=number("p99_tokens"),
         tools=bool(row["tools"]),
-        modalities=frozenset(kind for kind in _MODALITIES if any(kind in str(tag).lower() for tag in tags)),
         machine_only=number("machine_only"),
         billed_month=None if per_month is None else (number("billed_timed") or 0.0) * per_month,
         model=str(row["model"]) if row["model"] is not None else None,

@@ -70,7 +70,9 @@ def _signal_rows(seen: Seen) -> list[dict[str, object]]:
         signals["answers_distinct"] = float(len(shares))
         signals["answer_entropy"] = float(-(shares * np.log2(shares)).sum()) + 0.0
         signals["schema_stability"] = float(shapes.max() / shapes.sum())
-        signals["determinism"] = seen.ceiling.repeats_equal if seen.ceiling else None
+    if seen.ceiling is not None:
+        signals["determinism"] = seen.ceiling.repeats_equal
+        signals["ceiling_mode_lo90"], signals["ceiling_mode_hi90"] = seen.ceiling.mode_lo90, seen.ceiling.mode_hi90
     return [{"name": name, "value": value} for name, value in sorted(signals.items())]
 
 

@@ -15,9 +15,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 RIDGE = 0.3
-"""Ridge penalty, on similarities whose diagonal is 1: it neither memorises labels with a fifth of noise nor blurs a rule."""
+"""Ridge penalty, on similarities whose diagonal is 1: it neither memorises noisy labels nor blurs a rule."""
 _Z_LEVEL, _Z_POWER = 2.33, 0.84
-"""A one-sided 1 % test with 80 % power."""
+"""Normal quantiles of a one-sided 1 % test with 80 % power."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fitted:
         return self._left_out(target, self.inverse @ target, *self.blocks[0], seen)
 
     def out_of_fold(self, codes: Ints) -> Ints:
-        """Return the predicted class of every row by a student that saw no prompt of its group; -1: nothing to learn from."""
+        """Return the class of every row, predicted by a student that saw no prompt of its group; -1: none can."""
         predicted = np.full(len(codes), -1, dtype=np.int64)
         target = np.eye(int(codes.max()) + 1)[codes]
         solved = self.inverse @ target
@@ -85,7 +85,7 @@ class StudentResult:
     :param group: Agreement on prompts of groups that the student never saw.
     :param constant: Agreement of the commonest training answer on the same later calls.
     :param null_p: P-value against whole-session permutations of the held-out answers (before Holm).
-    :param visible: The null's spread was small enough to see a gain of the size asked for.
+    :param visible: The held-out calls were enough to see a gain of the size asked for.
     :param test: Rows graded in ``time``.
     :param hits: Whether each of them was right.
     :param out_of_fold: Prediction of each row by a student that saw no prompt of its group.
@@ -124,16 +124,27 @@ def run_student(
     modal = int(np.bincount(codes[fitted.early]).argmax())
     null_p, spread = permutation_null(predicted, codes[test], units[test], draws, seed)
     out_of_fold = fitted.out_of_fold(codes)
+    share = float((codes[test] == modal).mean())
     return StudentResult(
         time=clustered_share(hits.astype(float), units[test]),
         group=clustered_share((out_of_fold == codes).astype(float), units),
-        constant=float((codes[test] == modal).mean()),
+        constant=share,
         null_p=null_p,
-        visible=(_Z_LEVEL + _Z_POWER) * spread <= visible_gain,
+        visible=_visible(share, spread, len(test), visible_gain),
         test=test,
         hits=hits,
         out_of_fold=out_of_fold,
     )
+
+
+def _visible(constant: float, spread: float, n: int, gain: float) -> bool:
+    """Whether a one-sided 1 % test would have shown, with 80 % power, the gain asked for or half of what can be gained.
+
+    The null's own spread says nothing where the student always gives the same class, so it is not taken below that of
+    independent calls.
+    """
+    spread = max(spread, float(np.sqrt(constant * (1 - constant) / n)))
+    return (_Z_LEVEL + _Z_POWER) * spread <= min(gain, (1 - constant) / 2)
 
 
 def permutation_null(predicted: Ints, actual: Ints, units: Ints, draws: int, seed: int) -> tuple[float, float]:

@@ -98,11 +98,17 @@ def _task_rows(sites: Sequence[CallSite], placed: pl.DataFrame, facts: pl.DataFr
                 "stability": None,
                 "edited_on": s.edited_on,
                 "anchor": anchor_of(s.firm, f"{s.service or ''}/{s.step or ''}"),
+                "phrases": np.union1d(s.core, s.earlier).tolist(),
             }
             for s in sites
         ],
-        schema_overrides={"edited_on": pl.Datetime("us", "UTC"), "stability": pl.Float64, "step_names": pl.List(pl.String)},
-        schema=None if sites else dict.fromkeys(("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor"), pl.Null),
+        schema_overrides={
+            "edited_on": pl.Datetime("us", "UTC"),
+            "stability": pl.Float64,
+            "step_names": pl.List(pl.String),
+            "phrases": pl.List(pl.UInt64),
+        },
+        schema=None if sites else dict.fromkeys(("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor", "phrases"), pl.Null),
     )
     ids = placed.drop_nulls("site").select("site", "task_id").unique()
     return (

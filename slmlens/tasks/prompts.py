@@ -42,7 +42,7 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
 
     :param k_task: Units that make a task; a declared step seen in fewer units is treated as undeclared.
     """
-    parts = _parts(calls)
+    parts = prompt_parts(calls.calls, calls.messages)
     table = (
         calls.calls.select(
             "call_id",
@@ -123,18 +123,18 @@ def _with_partition(table: pl.DataFrame, k_task: int) -> pl.DataFrame:
     )
 
 
-def _parts(calls: Calls) -> pl.DataFrame:
-    """Return ``call_id, system, first, last`` of the calls that have a prompt."""
-    messages = (
-        calls.calls.filter(pl.col("message_ids").is_not_null())
+def prompt_parts(calls: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
+    """Return ``call_id``, ``system`` (list of message ids), ``first``, ``last`` (message id or null) of the calls that have a prompt."""
+    spoken = (
+        calls.filter(pl.col("message_ids").is_not_null())
         .select("call_id", pl.col("message_ids").alias("message_id"), pl.int_ranges(pl.col("message_ids").list.len()).alias("at"))
         .filter(pl.col("message_id").list.len() > 0)
         .explode("message_id", "at")
-        .join(calls.messages.select("message_id", "role"), on="message_id", how="left", maintain_order="left")
+        .join(messages.select("message_id", "role"), on="message_id", how="left", maintain_order="left")
         .with_columns(is_system=pl.col("role").is_in(SYSTEM_ROLES))
     )
-    first_at = messages.filter(~pl.col("is_system")).group_by("call_id").agg(first_at=pl.col("at").min())
-    placed = messages.join(first_at, on="call_id", how="left", maintain_order="left")
+    first_at = spoken.filter(~pl.col("is_system")).group_by("call_id").agg(first_at=pl.col("at").min())
+    placed = spoken.join(first_at, on="call_id", how="left", maintain_order="left")
     leading = pl.col("is_system") & (pl.col("at") < pl.col("first_at").fill_null(1 << 30))
     instructs = pl.col("role").is_in((*SYSTEM_ROLES, "user"))
     return placed.group_by("call_id", maintain_order=True).agg(

@@ -20,7 +20,7 @@ WIDTH = 5
 MAX_WORDS = 3_000
 """Words of a message that are looked at: two thirds from its head, one third from its tail."""
 
-WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'’]+|0+"
+WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'’]+|[0-9]+(?:[.,:/][0-9]+)*"
 PLACEHOLDER = r"<([A-Z_]+):[A-Z2-7]+>"
 
 _PADS = 2
@@ -48,14 +48,20 @@ class Shingled:
         return self.hashes[self.starts[row] : self.starts[row + 1]]
 
 
-def masked_text(column: pl.Expr) -> pl.Expr:
-    """Return the text with placeholders reduced to their kind, case folded and digits masked."""
-    return column.str.replace_all(PLACEHOLDER, " $1 ").str.to_lowercase().str.replace_all(r"[0-9]+(?:[.,:/][0-9]+)*", "0")
-
-
 def stable_hash(word: str) -> int:
     """Return 64 bits of BLAKE2b: the same on every machine and in every version."""
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def word_lists(text: pl.Series) -> pl.Series:
+    """Return the case-folded words of each text, numbers whole and placeholders as their kind; null counts as empty.
+
+    Of a text longer than :data:`MAX_WORDS` the head and the tail are kept.
+    """
+    words = pl.col("text").fill_null("").str.replace_all(PLACEHOLDER, " $1 ").str.to_lowercase().str.extract_all(WORD)
+    head_and_tail = pl.concat_list(words.list.head(MAX_WORDS * 2 // 3), words.list.tail(MAX_WORDS // 3))
+    chosen = pl.when(words.list.len() > MAX_WORDS).then(head_and_tail).otherwise(words)
+    return text.to_frame("text").select(chosen.alias("words")).get_column("words")
 
 
 def shingle(messages: pl.DataFrame) -> Shingled:
@@ -63,26 +69,17 @@ def shingle(messages: pl.DataFrame) -> Shingled:
 
     :param messages: Columns ``message_id`` and ``text`` (null counts as empty).
     """
-    words = (
-        messages.select(masked_text(pl.col("text").fill_null("")).str.extract_all(WORD).alias("word"))
-        .select(
-            pl.when(pl.col("word").list.len() > MAX_WORDS)
-            .then(pl.concat_list(pl.col("word").list.head(MAX_WORDS * 2 // 3), pl.col("word").list.tail(MAX_WORDS // 3)))
-            .otherwise(pl.col("word"))
-        )
-        .get_column("word")
-    )
+    words = word_lists(messages.get_column("text"))
     lengths = words.list.len().to_numpy().astype(np.int64)
-    codes = _word_codes(words.explode(keep_nulls=False, empty_as_null=False))
-    rows, hashes = _windows(codes, lengths)
+    rows, hashes = windows(word_codes(words.explode(keep_nulls=False, empty_as_null=False)), lengths)
     return _distinct_rows(messages.get_column("message_id").to_list(), rows, hashes)
 
 
-def _word_codes(words: pl.Series) -> U64:
-    """Hash every word, each distinct word once."""
+def word_codes(words: pl.Series) -> U64:
+    """Return the stable hash of every word, all numbers being one word."""
     vocabulary = words.unique()
     table = pl.DataFrame(
-        {"word": vocabulary, "code": np.array([stable_hash(w) for w in vocabulary.to_list()], dtype=np.uint64)},
+        {"word": vocabulary, "code": np.array([stable_hash("0" if w[0].isdigit() else w) for w in vocabulary.to_list()], dtype=np.uint64)},
         schema={"word": pl.String, "code": pl.UInt64},
     )
     return words.to_frame("word").join(table, on="word", how="left", maintain_order="left").get_column("code").to_numpy()
@@ -90,11 +87,16 @@ def _word_codes(words: pl.Series) -> U64:
 
 def window_hashes(codes: U64) -> U64:
     """Return the hash of every window of the padded word codes of one text, in order; none for an empty text."""
-    return _windows(codes, np.array([len(codes)], dtype=np.int64))[1]
+    return windows(codes, np.array([len(codes)], dtype=np.int64))[1]
 
 
-def _windows(codes: U64, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], U64]:
-    """Hash every window of WIDTH words of every padded row; an empty row has none."""
+def windows(codes: U64, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], U64]:
+    """Hash every window of every padded row, in order.
+
+    A row of n words has n windows; window i is centred on word i.
+
+    :returns: Parallel arrays (row, hash).
+    """
     padded_lengths = np.where(lengths > 0, lengths + 2 * _PADS, 0)
     total = int(padded_lengths.sum())
     starts = np.concatenate(([0], np.cumsum(padded_lengths)))[:-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,7 @@ class CallSite:
     :param step: Declared step, if any.
     :param application: Number of its application.
     :param edited_on: When its prompt was last edited, if a hand-over was seen.
+    :param earlier: Phrases of its prompt before that.
     """
 
     number: int
@@ -41,6 +42,7 @@ class CallSite:
     step: str | None
     application: int = 0
     edited_on: dt.datetime | None = None
+    earlier: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
 
 
 def find_sites(calls: Calls, prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
@@ -140,6 +142,7 @@ def joined_edits(
     by_number = {s.number: s for s in sites}
     for old, new, on in prompt_edits(facts):
         placed = placed.with_columns(site=pl.when(pl.col("site") == old).then(pl.lit(new)).otherwise(pl.col("site")))
-        by_number[new] = replace(by_number[new], edited_on=on)
+        earlier = np.union1d(by_number[old].core, by_number[old].earlier)
+        by_number[new] = replace(by_number[new], edited_on=on, earlier=earlier)
         del by_number[old]
     return list(by_number.values()), placed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from slmlens.curation import human_facing as hf
@@ -10,9 +12,14 @@ from slmlens.curation.human_facing import mark_human_facing
 from slmlens.results import Calls
 from slmlens.tables import CallsTable, MessagesTable
 
+PLAIN: dict[str, object] = {
+    "source_file": "a", "format": "f", "tool_calls": [], "tool_names_offered": [], "tags": [],
+    "tokens_estimated": False, "batch": False, "billing": "metered", "model_assumed": False, "status": "ok",
+}  # fmt: skip
 
-def log(*rows: dict[str, object]) -> Calls:
-    """A log of calls; each row has session, prompt (list of (role, text)), answer (text), and any call column."""
+
+def log(*rows: dict[str, Any]) -> Calls:
+    """A log of calls; each row has a prompt as (role, text) pairs, an answer, and any column of the calls table."""
     texts: dict[str, tuple[str, str]] = {}
 
     def message(role: str, text: str) -> str:
@@ -24,24 +31,9 @@ def log(*rows: dict[str, object]) -> Calls:
         own = dict(row)
         prompt = [message(role, text) for role, text in own.pop("prompt")]
         answer = own.pop("answer")
+        answer_id = None if answer is None else message("assistant", answer)
         calls.append(
-            {
-                "call_id": f"c{i}",
-                "source_file": "a",
-                "source_line": i,
-                "format": "f",
-                "message_ids": prompt,
-                "tool_calls": [],
-                "answer_id": None if answer is None else message("assistant", answer),
-                "tool_names_offered": [],
-                "tags": [],
-                "tokens_estimated": False,
-                "batch": False,
-                "billing": "metered",
-                "model_assumed": False,
-                "status": "ok",
-                **own,
-            }  # fmt: skip
+            {**PLAIN, "call_id": f"c{i}", "source_line": i, "message_ids": prompt, "answer_id": answer_id, **own}
         )
     empty = CallsTable.create_empty()
     frame = pl.DataFrame(calls, schema_overrides={k: v for k, v in empty.schema.items() if k in calls[0]})
@@ -54,7 +46,7 @@ def log(*rows: dict[str, object]) -> Calls:
     return Calls(frame.with_columns(missing).select(empty.columns), messages, nothing, nothing, nothing)
 
 
-def judged(*rows: dict[str, object]) -> list[tuple[bool | None, str]]:
+def judged(*rows: dict[str, Any]) -> list[tuple[bool | None, str]]:
     marked = mark_human_facing(log(*rows))
     return marked.calls.select("human_facing", "human_facing_reason").rows()
 

@@ -160,7 +160,7 @@ emails = st.from_regex(
     r"[a-z][a-z0-9]{1,8}([._+-][a-z0-9]{1,6})?@[a-z][a-z0-9-]{1,8}[a-z]\.(com|org|de|co\.uk|shop)", fullmatch=True
 )
 phones = st.from_regex(
-    r"\+(1 415|49 30|44 20|33 6) ?[2-9][0-9]{2} ?[0-9]{4}|\([2-9][0-9]{2}\) [2-9][0-9]{2}-[0-9]{4}", fullmatch=True
+    r"\+(1 415|49 30|44 207|33 65) ?[2-9][0-9]{2} ?[0-9]{4}|\([2-9][0-9]{2}\) [2-9][0-9]{2}-[0-9]{4}", fullmatch=True
 )
 ssns = st.from_regex(r"[1-5][0-9]{2}-[1-9][0-9]-[1-9][0-9]{3}", fullmatch=True)
 addresses = st.builds(lambda a, b, c: f"10.{a}.{b}.{c}", *[st.integers(0, 255)] * 3)
@@ -170,8 +170,9 @@ secrets = st.text("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", min
 values = st.one_of(card_numbers(), ibans(), emails, phones, ssns, addresses, secrets)
 frames = st.sampled_from(
     [
-        ("", ""), ("my data: ", "."), ("(", ")"), ('{"value": "', '"}'), ("a,", ",b"), ("line\n", "\nline"), ("Nummer=", ";"),
-        ("Überweisung an ", "! Danke"), ("[", "](link)"), ("'", "'"), ("\t", "\t"), ('{\\"note\\": \\"x\\n', '\\"}'),
+        ("", ""), ("my data: ", "."), ("(", ")"), ('{"value": "', '"}'), ("a,", ",b"), ("line\n", "\nline"),
+        ("Nummer=", ";"), ("Überweisung an ", "! Danke"), ("[", "](link)"), ("'", "'"), ("\t", "\t"),
+        ('{\\"note\\": \\"x\\n', '\\"}'),
     ]
 )  # fmt: skip
 
@@ -215,8 +216,10 @@ def test_a_json_object_stays_one(fields: dict[str, object], ascii_only: bool) ->
 
 
 ADVERSARIAL = [
-    "a", "@", "1 ", "1.", "a.", "a@", "a@a.", "+1 ", "::", "aaaa:", "eyJ", "eyJa.", "://", "://a:b", "password=", "api key ", "sk-a1",
-    "-----BEGIN PRIVATE KEY-----", "/home/a", "DE89", "4111 ", "4", "<EMAIL:AAAAAAAA>", "123-45-6789 ", "\\u0040", "a [at] ", "[dot]",
+    "a", "@", "1 ", "1.", "a.", "a@", "a@a.", "+1 ", "::", "aaaa:", "eyJ", "eyJa.", "://", "://a:b", "password=",
+    "sk-a1",
+    "-----BEGIN PRIVATE KEY-----", "/home/a", "DE89", "4111 ", "4", "<EMAIL:AAAAAAAA>", "123-45-6789 ", "\\u0040",
+    "a [at] ", "[dot]", "api key ",
 ]  # fmt: skip
 
 

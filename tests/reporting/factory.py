@@ -57,7 +57,7 @@ class Spec:
     constant: float | None = 0.31
     pilot_calls: int | None = 60
     human: bool | None = False
-    skeleton: str = "You extract the fields of an invoice. Answer with JSON only.\n\n<text, 12-80 words>\n\nCurrency: <one of 7 values>"
+    skeleton: str = "Extract the fields of the invoice as JSON.\n\n<text, 12-80 words>\n\nCurrency: <one of 7 values>"
     reasons: tuple[str, ...] = ("Answers are short and of one shape.",)
     action_reasons: tuple[str, ...] = ()
     levers: tuple[tuple[str, float | None, str], ...] = ()
@@ -137,7 +137,9 @@ def _nusd(usd: float | None) -> int | None:
 
 
 def _frame(schema: Any, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema.create_empty().schema)
+    types = schema.create_empty().schema
+    empty = {name: [] for name, dtype in types.items() if isinstance(dtype, pl.List)}
+    return pl.DataFrame([{**empty, **row} for row in rows], schema=types)
 
 
 def _call(call_id: str, minute: float, usd: float, spec: Spec, log: Log) -> dict[str, Any]:
@@ -405,8 +407,7 @@ def product() -> list[Spec]:
             payback=5.1,
             p_parity=0.83,
             a=(0.88, 0.94, 0.98),
-            skeleton="Choose one label for the ticket below.\nLabels: <one of 14 values>\n\nSubject: <text, 3-14 words>\n"
-            "Body: <text, 20-300 words>",
+            skeleton="Choose one label.\nLabels: <one of 14 values>\n\nSubject: <text, 3-14 words>\n\n<text, 20-300 words>",
             candidates=CANDIDATES,
             reasons=(
                 "A label student trained on earlier sessions reaches 91 % on later ones; the constant answer 22 %.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 
@@ -64,11 +65,17 @@ _VERDICT = {
 }
 
 
+def filled(schema: type[dy.Schema], rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """Return the rows as the schema's table; a list column that a row leaves out is empty, any other null."""
+    dtypes = schema.create_empty().schema
+    plain = {name: [] for name, dtype in dtypes.items() if isinstance(dtype, pl.List)}
+    return checked(schema, pl.DataFrame([{**plain, **row} for row in rows], schema=dtypes))
+
+
 def calls_frame(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Return ``CallsTable``; what a row leaves out has a plain default."""
     full = [{"call_id": f"c{at:06d}", **_CALL, **row} for at, row in enumerate(rows)]
-    schema = CallsTable.create_empty().schema
-    return checked(CallsTable, pl.DataFrame(full, schema=schema))
+    return filled(CallsTable, full)
 
 
 def steady(n: int, days: float, **facts: object) -> list[dict[str, object]]:
@@ -133,7 +140,7 @@ def verdicts_of(
     ]
     return Verdicts(
         tasks=found,
-        verdicts=checked(VerdictsTable, pl.DataFrame(verdicts, schema=VerdictsTable.create_empty().schema)),
+        verdicts=filled(VerdictsTable, verdicts),
         evidence=EvidenceTable.create_empty(),
         false_green=None,
         assumptions=AssumptionsTable.create_empty(),
@@ -158,4 +165,4 @@ def _tasks_frame(tasks: Mapping[str, Sequence[Mapping[str, object]]]) -> pl.Data
         }
         for task, calls in tasks.items()
     ]
-    return checked(TasksTable, pl.DataFrame(rows, schema=TasksTable.create_empty().schema))
+    return filled(TasksTable, rows)

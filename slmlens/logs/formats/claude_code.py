@@ -16,7 +16,7 @@ _QUIET = frozenset({
 
 
 def _recognises(record: Record) -> bool:
-    kind, message = record.get("type"), record.get("message")
+    kind, message = str(record.get("type")), record.get("message")
     if kind in ("user", "assistant") and isinstance(message, dict) and "role" in message:
         return "timestamp" in record and ("uuid" in record or "sessionId" in record or len(record) <= 4)  # noqa: PLR2004 - the web export's lines
     return kind in _QUIET and ("sessionId" in record or "leafUuid" in record or "uuid" in record)
