@@ -22,7 +22,7 @@ from slmlens.reporting.plain_words import (
     settles,
 )
 from slmlens.reporting.task_records import bucket_of
-from slmlens.reporting.text import counted, shorten, visible
+from slmlens.reporting.text import counted, shorten, visible, without_scheme
 
 _NAME_CHARS = 120
 _SKELETON_CHARS = 1200
@@ -89,7 +89,7 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
 
 def skeleton(text: str) -> Markup:
     """Return a prompt skeleton as escaped text whose typed holes are marked up."""
-    shown = visible(shorten(text, _SKELETON_CHARS))
+    shown = without_scheme(visible(shorten(text, _SKELETON_CHARS)))
     parts, at = [], 0
     for hole in _HOLE.finditer(shown):
         parts += [escape(shown[at : hole.start()]), Markup('<span class="hole">{}</span>').format(hole[0])]

@@ -84,12 +84,14 @@ def _saving(outlook: Outlook, saving: Mapping[str, float]) -> str:
     acting = outlook.n_ready + outlook.n_pilot
     share = ""
     middle = outlook.month["mid"] if outlook.month else None
-    if middle and saving["p10"] >= 0:
+    if middle and 0 <= saving["p10"] <= saving["p90"] <= middle:
         low, high = (100 * saving[end] / middle for end in ("p10", "p90"))
-        share = f", {low:.0f} to {high:.0f} % of the {usd_about(middle)} a month these calls cost"
+        share = f", {low:.0f} to {high:.0f} % of the {usd_about(middle, 3)} a month these calls cost"
     verb = "carries" if acting == 1 else "carry"
-    found = f"{acting} of {counted(outlook.n_tasks, 'task')} {verb} a potential saving of {usd_range(saving)}{share}"
-    return f"{seat}{found}: {_readiness(outlook)}.{_seat(outlook)}"
+    worth = f"{verb} a potential saving of {usd_range(saving)}"
+    if saving["p10"] < 0:
+        worth = f"could bring anything from {usd_range(saving).replace('a saving', 'a potential saving')}"
+    return f"{seat}{acting} of {counted(outlook.n_tasks, 'task')} {worth}{share}: {_readiness(outlook)}.{_seat(outlook)}"
 
 
 def _per_call(outlook: Outlook) -> str:

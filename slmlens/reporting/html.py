@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from slmlens.reporting.text import visible
+from slmlens.reporting.text import visible, without_scheme
 from slmlens.reporting.view import build_view
 
 if TYPE_CHECKING:
@@ -47,5 +47,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Spell out deceiving characters in whatever the template prints, and keep a percent sign beside its number."""
-    return visible(value).replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+    """Spell out deceiving characters in whatever the template prints; an address becomes text without its scheme."""
+    if type(value) is not str:
+        return value
+    return without_scheme(visible(value)).replace(" %", "\N{NO-BREAK SPACE}%")

@@ -11,6 +11,7 @@ _CENT = NUSD_PER_USD // 100
 _FINE_BELOW_USD = 10
 _FINEST_BELOW_USD = 0.10
 _MILLION = 1_000_000
+_MONTH_DIGITS = 3
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -64,12 +65,13 @@ def usd(value: float, places: int | None = None) -> str:
 
 
 def usd_about(value: float, digits: int = 2) -> str:
-    """Return an estimate to so many significant digits, so that it claims no precision it lacks: ``$1,200``."""
+    """Return a figure to so many significant digits, so that it claims no precision it lacks: ``$1,200``."""
     if value == 0 or not math.isfinite(value):
         return "$0"
     size = float(f"{abs(value):.{digits - 1}e}")
     if size >= _MILLION:
-        return f"{_sign(value)}${size / _MILLION:,.{digits}g} million"
+        decimals = max(0, digits - 1 - math.floor(math.log10(size / _MILLION)))
+        return f"{_sign(value)}${size / _MILLION:,.{decimals}f} million"
     if size >= 10 ** (digits - 1):
         return f"{_sign(value)}${size:,.0f}"
     decimals = max(2, digits - 1 - math.floor(math.log10(size)))
@@ -98,8 +100,9 @@ def usd_month(month: Mapping[str, float | None]) -> str:
     low, middle, high = month["low"], month["mid"], month["high"]
     assert middle is not None
     if low is None or high is None:
-        return f"about {usd_about(middle)}"
-    return f"{usd_about(low)} to {usd_about(high)} (middle {usd_about(middle)})"
+        return f"about {usd_about(middle, _MONTH_DIGITS)}"
+    ends = [usd_about(end, _MONTH_DIGITS) for end in (low, high, middle)]
+    return f"{ends[0]} to {ends[1]} (middle {ends[2]})"
 
 
 def _sign(value: float) -> str:

@@ -17,6 +17,8 @@ _DECEIVING = re.compile(
 )
 """Characters that draw nothing, reorder their neighbours or drive a terminal (Unicode TR 36 and TR 9)."""
 
+_SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]{1,10}://", re.IGNORECASE)
+
 
 def visible(text: str) -> str:
     r"""Return the text with every deceiving character spelled out, ``⟨U+202E⟩``; ``\r\n`` becomes ``\n``.
@@ -24,6 +26,11 @@ def visible(text: str) -> str:
     Calling it twice changes nothing more.
     """
     return _DECEIVING.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def without_scheme(text: str) -> str:
+    """Return the text with ``https://`` and the like taken off: a report names its sources and links to nothing."""
+    return _SCHEME.sub("", text)
 
 
 def visible_tree(value: object) -> object:

@@ -65,7 +65,8 @@ def _caching(tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today
         pl.col("message_id").alias("first"),
         (pl.col("n_chars") / assumptions.central("chars_per_token")).floor().cast(pl.Int64).alias("prefix_tokens"),
     )
-    minutes = pl.duration(minutes=assumptions.central("prompt_cache_minutes"))
+    # Between two calls of a sample lie the calls that it left out.
+    seconds = 60 * assumptions.central("prompt_cache_minutes") / tasks.calls.sampling_rate
     calls = (
         placed.with_columns(pl.col("message_ids").list.first().alias("first"))
         .filter(
@@ -74,7 +75,9 @@ def _caching(tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today
         .join(size, on="first")
         .filter(pl.col("prefix_tokens") >= assumptions.central("prompt_cache_min_tokens"))
         .sort("started_at", "call_id")
-        .with_columns((pl.col("started_at").diff().over("task_id", "first", "model") <= minutes).alias("_warm"))
+        .with_columns(
+            (pl.col("started_at").diff().over("task_id", "first", "model").dt.total_seconds() <= seconds).alias("_warm")
+        )
         .filter(
             pl.col("cached_tokens").fill_null(0).sum().over("task_id")
             < _LOW_CACHED_SHARE * pl.col("input_tokens").sum().over("task_id")

@@ -1,0 +1,151 @@
+"""The command line: thin verbs over the public functions. Exit codes: 0 done, 1 a defect of ours, 2 unusable input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmlens._version import __version__
+from slmlens.errors import SlmlensError
+from slmlens.stages import Progress, Settings
+
+app = typer.Typer(
+    name="slmlens",
+    help="Which calls of your agents could a small language model take, and what would it save?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+STAGE_WORDS = {
+    "read": "Reading and redacting",
+    "tasks": "Finding tasks",
+    "assess": "Weighing the evidence",
+    "plan": "Valuing",
+    "report": "Writing the report",
+}
+
+
+@app.command()
+def run(
+    logs: Annotated[list[Path], typer.Argument(help="Exported logs: files or folders, formats mixed, .gz read through.", metavar="LOGS...")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run resumes there.")],
+    format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
+    sampling_rate: Annotated[float, typer.Option(help="Share of the traffic that the log holds, e.g. 0.01.")] = 1.0,
+    assume_model: Annotated[str | None, typer.Option(help="Price calls whose model is not logged as this model.")] = None,
+    assumptions: Annotated[Path | None, typer.Option(help="YAML file of assumptions to override.")] = None,
+    key_file: Annotated[Path | None, typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random).")] = None,
+    audience: Annotated[str, typer.Option(help="leadership, finance or engineering: what the report shows first.")] = "leadership",
+    text: Annotated[bool, typer.Option("--text/--no-text", help="Store redacted message texts in the run folder.")] = True,  # noqa: FBT002 - typer's form of a flag
+    redact: Annotated[bool, typer.Option("--redact/--no-redact", help="Replace personal data and secrets before anything is written.")] = True,  # noqa: FBT002 - typer's form of a flag
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Read logs, find the recurring tasks, and report what a small model could take and save."""
+    settings = Settings(
+        redact=redact,
+        keep_text=text,
+        key_file=key_file,
+        format=format,
+        strict=strict,
+        sampling_rate=sampling_rate,
+        assume_model=assume_model,
+        assumptions=assumptions,
+    )
+    _main_job([str(p) for p in logs], out, settings, audience)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    audience: Annotated[str, typer.Option(help="leadership, finance or engineering.")] = "leadership",
+) -> None:
+    """Run the main job on a generated sample: a month of a shop's support agents, 1 % of its traffic."""
+    import tempfile
+
+    from slmlens.sample import write_sample
+
+    with tempfile.TemporaryDirectory() as folder:
+        truth = write_sample(Path(folder) / "sample")
+        _main_job([str(Path(folder) / "sample")], out, Settings(sampling_rate=truth.sampling_rate), audience)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
+    to: Annotated[Path | None, typer.Option(help="HTML file to write; default: report.html in the run folder.")] = None,
+    audience: Annotated[str, typer.Option(help="leadership, finance or engineering.")] = "leadership",
+) -> None:
+    """Render the report of a finished run again, for another audience."""
+    import json
+
+    from slmlens.errors import RunFolderError
+    from slmlens.reporting.html import render_html
+
+    summary = folder / "summary.json"
+    if not summary.is_file():
+        raise RunFolderError("there is no finished run here", where=folder.name, next_step="run `slmlens run LOGS --out FOLDER` first")
+    target = to or folder / "report.html"
+    target.write_text(render_html(json.loads(summary.read_text(encoding="utf-8")), audience=audience), encoding="utf-8")
+    typer.echo(f"Report: {target}")
+
+
+def main() -> None:
+    """Run the command line; turn our errors into a sentence and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except SlmlensError as error:
+        typer.echo(f"slmlens: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
+    if asked:
+        typer.echo(f"slmlens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Which calls of your agents could a small language model take, and what would it save?"""  # noqa: D400, D415 - a question
+
+
+def _main_job(logs: list[str], out: Path, settings: Settings, audience: str) -> None:
+    from slmlens.stages import analyse
+
+    with _progress() as step:
+        finished = analyse(logs, out=out, settings=settings, audience=audience, progress=step)
+    typer.echo(f"{finished.manifest['headline']} Report: {finished.path('report.html')}")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar a stage on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Bars(TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn(), console=console) as bars:
+        rows = {stage: bars.add_task(words, total=1.0, start=stage == "read") for stage, words in STAGE_WORDS.items()}
+        order = list(STAGE_WORDS)
+
+        def step(stage: str, share: float) -> None:
+            bars.update(rows[stage], completed=share)
+            following = order.index(stage) + 1
+            if share >= 1.0 and following < len(order):
+                bars.start_task(rows[order[following]])
+
+        yield step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""A run: a private folder with a manifest, tables written whole or not at all, and stages that resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from slmlens._version import __version__
+from slmlens.errors import RunFolderError
+
+SERIAL_VERSION = 1
+"""Version of the folder's layout; a folder of another one is refused, not guessed at."""
+
+STAGES = ("read", "tasks", "assess", "plan", "report")
+MANIFEST = "manifest.json"
+PRIVATE = 0o700
+
+Result = TypeVar("Result")
+Json = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """One analysis on disk. Stages write their tables here, each file beside its place and renamed into it.
+
+    :param folder: The folder; made on the first write, readable by its owner only.
+    :param manifest: What was run on what, when and how long; a copy of ``manifest.json``.
+    """
+
+    folder: Path
+    manifest: Json = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        done = [name for name in STAGES if name in self.manifest.get("stages", {})]
+        return f"Run({self.folder.name!r}, done: {', '.join(done) or 'nothing yet'})"
+
+    def stage(
+        self,
+        name: str,
+        settings: Mapping[str, object],
+        *,
+        compute: Callable[[], Result],
+        save: Callable[[Run, Result], None],
+        load: Callable[[Run], Result],
+    ) -> Result:
+        """Return the result of a stage: loaded, if it was finished on the same input and settings; else computed.
+
+        :param name: One of ``STAGES``.
+        :param settings: What the result depends on beside the stage before; JSON-like.
+        """
+        mark = self._fingerprint(name, settings)
+        if self.manifest.get("stages", {}).get(name, {}).get("fingerprint") == mark:
+            try:
+                return load(self)
+            except (OSError, pl.exceptions.PolarsError, KeyError, ValueError):
+                pass  # a table is gone or broken: make it again
+        self._forget_from(name)
+        started = time.monotonic()
+        result = compute()
+        self._claim()
+        save(self, result)
+        self.manifest.setdefault("stages", {})[name] = {
+            "fingerprint": mark,
+            "seconds": round(time.monotonic() - started, 3),
+            "peak_mb": _peak_mb(),
+        }
+        self._write_manifest()
+        return result
+
+    def path(self, name: str) -> Path:
+        """Return the place of a file of this run."""
+        return self.folder / name
+
+    def write_frame(self, name: str, frame: pl.DataFrame) -> None:
+        """Write a table as parquet, whole or not at all."""
+        self._replace(f"{name}.parquet", lambda path: frame.write_parquet(path))
+
+    def read_frame(self, name: str) -> pl.DataFrame:
+        """Read a table that :meth:`write_frame` wrote."""
+        return pl.read_parquet(self.path(f"{name}.parquet"))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file, whole or not at all."""
+        self._claim()
+        self._replace(name, lambda path: path.write_text(text, encoding="utf-8"))
+        return self.path(name)
+
+    def note(self, **facts: object) -> None:
+        """Keep facts in the manifest."""
+        self.manifest.update(facts)
+        if self.folder.is_dir():
+            self._write_manifest()
+
+    def check_writable(self) -> None:
+        """Refuse early, before hours of work, where the folder could not be written.
+
+        :raises RunFolderError: If it is a file, or holds other things than a run, or can't be made or written.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RunFolderError("the run folder's name is taken by a file", where=self.folder.name, next_step="name another folder with --out")
+        if self.folder.is_dir() and not (self.folder / MANIFEST).exists() and any(self.folder.iterdir()):
+            raise RunFolderError(
+                "the folder holds files that are no run", where=self.folder.name, next_step="name a new or empty folder with --out"
+            )
+        home = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+            raise RunFolderError("the run folder can't be written", where=self.folder.name, next_step="name a folder that you may write, with --out")
+
+    def _fingerprint(self, name: str, settings: Mapping[str, object]) -> str:
+        at = STAGES.index(name)
+        before = self.manifest.get("stages", {}).get(STAGES[at - 1], {}).get("fingerprint", "") if at else ""
+        text = json.dumps([SERIAL_VERSION, __version__, name, before, dict(settings)], sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _forget_from(self, name: str) -> None:
+        for later in STAGES[STAGES.index(name) :]:
+            self.manifest.get("stages", {}).pop(later, None)
+
+    def _claim(self) -> None:
+        """Make the folder, private, and put the first manifest in it."""
+        if (self.folder / MANIFEST).exists():
+            return
+        try:
+            self.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            self.folder.chmod(PRIVATE)
+        except OSError as cause:
+            raise RunFolderError(
+                f"the run folder can't be made ({cause.strerror})", where=self.folder.name, next_step="name a folder that you may write, with --out"
+            ) from cause
+        self.manifest = {"serial_version": SERIAL_VERSION, "versions": _versions(), "stages": {}, **self.manifest}
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        text = json.dumps(self.manifest, indent=1, default=str)
+        self._replace(MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _replace(self, name: str, write: Callable[[Path], object]) -> None:
+        beside = self.folder / f".{name}.part"
+        try:
+            write(beside)
+            beside.replace(self.folder / name)
+        except OSError as cause:
+            raise RunFolderError(
+                f"{name} can't be written ({cause.strerror})", where=self.folder.name, next_step="free some space or name another folder"
+            ) from cause
+
+
+def open_run(folder: str | Path) -> Run:
+    """Return the run in a folder; a new one if there is none yet. Stages resume where they stopped.
+
+    :raises RunFolderError: If the folder holds something else, can't be written, or is of another layout version.
+    """
+    run = Run(Path(folder))
+    run.check_writable()
+    manifest = run.folder / MANIFEST
+    if manifest.exists():
+        try:
+            run.manifest = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as cause:
+            raise RunFolderError("the manifest is not readable", where=run.folder.name, next_step="name another folder with --out") from cause
+        if run.manifest.get("serial_version") != SERIAL_VERSION:
+            raise RunFolderError(
+                "the run was made by another version of slmlens", where=run.folder.name, next_step="run the analysis again into a new folder"
+            )
+    return run
+
+
+def hash_inputs(paths: Sequence[Path]) -> list[Json]:
+    """Return name, size and content hash of each input file, folders walked; no absolute path."""
+    files = []
+    for root in paths:
+        found = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        for path in found:
+            with path.open("rb") as handle:
+                digest = hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            name = f"{root.name}/{path.relative_to(root)}" if root.is_dir() else path.name
+            files.append({"file": name, "bytes": path.stat().st_size, "hash": digest})
+    return files
+
+
+def _versions() -> dict[str, str]:
+    return {"slmlens": __version__, "python": platform.python_version(), "polars": pl.__version__}
+
+
+def _peak_mb() -> int:
+    """Return the peak resident memory of this process in MB (Linux counts kilobytes, macOS bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))
