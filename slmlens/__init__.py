@@ -1,4 +1,4 @@
-"""slmlens: which calls of your agents could a small language model take, and what would it save?
+"""Tell which calls of your agents a small language model could take, and what it would save.
 
 Everything is loaded on first use; importing the package costs next to nothing.
 """

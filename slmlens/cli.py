@@ -33,17 +33,31 @@ STAGE_WORDS = {
 
 @app.command()
 def run(
-    logs: Annotated[list[Path], typer.Argument(help="Exported logs: files or folders, formats mixed, .gz read through.", metavar="LOGS...")],
+    logs: Annotated[
+        list[Path],
+        typer.Argument(help="Exported logs: files or folders, formats mixed, .gz read through.", metavar="LOGS..."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run resumes there.")],
     format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
     sampling_rate: Annotated[float, typer.Option(help="Share of the traffic that the log holds, e.g. 0.01.")] = 1.0,
-    assume_model: Annotated[str | None, typer.Option(help="Price calls whose model is not logged as this model.")] = None,
+    assume_model: Annotated[
+        str | None, typer.Option(help="Price calls whose model is not logged as this model.")
+    ] = None,
     assumptions: Annotated[Path | None, typer.Option(help="YAML file of assumptions to override.")] = None,
-    key_file: Annotated[Path | None, typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random).")] = None,
-    audience: Annotated[str, typer.Option(help="leadership, finance or engineering: what the report shows first.")] = "leadership",
-    text: Annotated[bool, typer.Option("--text/--no-text", help="Store redacted message texts in the run folder.")] = True,  # noqa: FBT002 - typer's form of a flag
-    redact: Annotated[bool, typer.Option("--redact/--no-redact", help="Replace personal data and secrets before anything is written.")] = True,  # noqa: FBT002 - typer's form of a flag
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,  # noqa: FBT002 - typer's form of a flag
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random)."),
+    ] = None,
+    audience: Annotated[
+        str, typer.Option(help="leadership, finance or engineering: what the report shows first.")
+    ] = "leadership",
+    text: Annotated[
+        bool, typer.Option("--text/--no-text", help="Store redacted message texts in the run folder.")
+    ] = True,
+    redact: Annotated[
+        bool, typer.Option("--redact/--no-redact", help="Replace personal data and secrets before anything is written.")
+    ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
     settings = Settings(
@@ -88,7 +102,9 @@ def report(
 
     summary = folder / "summary.json"
     if not summary.is_file():
-        raise RunFolderError("there is no finished run here", where=folder.name, next_step="run `slmlens run LOGS --out FOLDER` first")
+        raise RunFolderError(
+            "there is no finished run here", where=folder.name, next_step="run `slmlens run LOGS --out FOLDER` first"
+        )
     target = to or folder / "report.html"
     target.write_text(render_html(json.loads(summary.read_text(encoding="utf-8")), audience=audience), encoding="utf-8")
     typer.echo(f"Report: {target}")
@@ -111,9 +127,11 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: FBT002 - typer's form of a flag
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
-    """Which calls of your agents could a small language model take, and what would it save?"""  # noqa: D400, D415 - a question
+    """Which calls of your agents could a small language model take, and what would it save?"""  # noqa: D400 - a question
 
 
 def _main_job(logs: list[str], out: Path, settings: Settings, audience: str) -> None:
@@ -126,12 +144,13 @@ def _main_job(logs: list[str], out: Path, settings: Settings, audience: str) -> 
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
-    """A bar a stage on a terminal; nothing in a pipe."""
+    """Show a bar a stage on a terminal, and nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
     with Bars(TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn(), console=console) as bars:

@@ -82,7 +82,8 @@ class Plan:
     :param savings: ``SavingsTable``; one row a (task, option).
     :param actions: ``ActionsTable``; one row a task.
     :param assumptions: ``AssumptionsTable``: of the verdicts and of the money.
-    :param total: Portfolio figures: ``saving_month_nusd`` (p10, p50, p90) or None, ``one_off_nusd``, ``order`` (task ids).
+    :param total: Portfolio figures: ``saving_month_nusd`` (p10, p50, p90) or None, ``one_off_nusd``, ``order`` (task
+        ids).
     """
 
     verdicts: Verdicts

@@ -84,7 +84,7 @@ class Run:
 
     def write_frame(self, name: str, frame: pl.DataFrame) -> None:
         """Write a table as parquet, whole or not at all."""
-        self._replace(f"{name}.parquet", lambda path: frame.write_parquet(path))
+        self._replace(f"{name}.parquet", frame.write_parquet)
 
     def read_frame(self, name: str) -> pl.DataFrame:
         """Read a table that :meth:`write_frame` wrote."""
@@ -108,14 +108,24 @@ class Run:
         :raises RunFolderError: If it is a file, or holds other things than a run, or can't be made or written.
         """
         if self.folder.exists() and not self.folder.is_dir():
-            raise RunFolderError("the run folder's name is taken by a file", where=self.folder.name, next_step="name another folder with --out")
+            raise RunFolderError(
+                "the run folder's name is taken by a file",
+                where=self.folder.name,
+                next_step="name another folder with --out",
+            )
         if self.folder.is_dir() and not (self.folder / MANIFEST).exists() and any(self.folder.iterdir()):
             raise RunFolderError(
-                "the folder holds files that are no run", where=self.folder.name, next_step="name a new or empty folder with --out"
+                "the folder holds files that are no run",
+                where=self.folder.name,
+                next_step="name a new or empty folder with --out",
             )
         home = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
         if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
-            raise RunFolderError("the run folder can't be written", where=self.folder.name, next_step="name a folder that you may write, with --out")
+            raise RunFolderError(
+                "the run folder can't be written",
+                where=self.folder.name,
+                next_step="name a folder that you may write, with --out",
+            )
 
     def _fingerprint(self, name: str, settings: Mapping[str, object]) -> str:
         at = STAGES.index(name)
@@ -136,7 +146,9 @@ class Run:
             self.folder.chmod(PRIVATE)
         except OSError as cause:
             raise RunFolderError(
-                f"the run folder can't be made ({cause.strerror})", where=self.folder.name, next_step="name a folder that you may write, with --out"
+                f"the run folder can't be made ({cause.strerror})",
+                where=self.folder.name,
+                next_step="name a folder that you may write, with --out",
             ) from cause
         self.manifest = {"serial_version": SERIAL_VERSION, "versions": _versions(), "stages": {}, **self.manifest}
         self._write_manifest()
@@ -152,7 +164,9 @@ class Run:
             beside.replace(self.folder / name)
         except OSError as cause:
             raise RunFolderError(
-                f"{name} can't be written ({cause.strerror})", where=self.folder.name, next_step="free some space or name another folder"
+                f"{name} can't be written ({cause.strerror})",
+                where=self.folder.name,
+                next_step="free some space or name another folder",
             ) from cause
 
 
@@ -168,10 +182,14 @@ def open_run(folder: str | Path) -> Run:
         try:
             run.manifest = json.loads(manifest.read_text(encoding="utf-8"))
         except ValueError as cause:
-            raise RunFolderError("the manifest is not readable", where=run.folder.name, next_step="name another folder with --out") from cause
+            raise RunFolderError(
+                "the manifest is not readable", where=run.folder.name, next_step="name another folder with --out"
+            ) from cause
         if run.manifest.get("serial_version") != SERIAL_VERSION:
             raise RunFolderError(
-                "the run was made by another version of slmlens", where=run.folder.name, next_step="run the analysis again into a new folder"
+                "the run was made by another version of slmlens",
+                where=run.folder.name,
+                next_step="run the analysis again into a new folder",
             )
     return run
 

@@ -55,7 +55,14 @@ class Settings:
     seed: int = 0
 
 
-def analyse(logs: Paths, *, out: str | Path, settings: Settings | None = None, audience: str = "leadership", progress: Progress | None = None) -> Run:
+def analyse(
+    logs: Paths,
+    *,
+    out: str | Path,
+    settings: Settings | None = None,
+    audience: str = "leadership",
+    progress: Progress | None = None,
+) -> Run:
     """Do the main job: read, redact, price, find tasks, weigh the evidence, value it, and write the report.
 
     :param logs: Files or folders of exported logs, formats mixed.
@@ -79,7 +86,9 @@ def analyse(logs: Paths, *, out: str | Path, settings: Settings | None = None, a
     return run
 
 
-def read_logs(logs: Paths, *, run: Run | None = None, settings: Settings | None = None, progress: Progress | None = None) -> Calls:
+def read_logs(
+    logs: Paths, *, run: Run | None = None, settings: Settings | None = None, progress: Progress | None = None
+) -> Calls:
     """Read exported logs, redact them before anything is written, and price each call.
 
     :param logs: Files or folders of exported logs, formats mixed; ``.gz`` is read through.
@@ -94,13 +103,22 @@ def read_logs(logs: Paths, *, run: Run | None = None, settings: Settings | None 
     if missing:
         raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
     inputs = hash_inputs(paths)
-    depends = {"inputs": inputs, "settings": _depends(settings), "day": str(settings.today or dt.datetime.now(dt.UTC).date())}
+    depends = {
+        "inputs": inputs,
+        "settings": _depends(settings),
+        "day": str(settings.today or dt.datetime.now(dt.UTC).date()),
+    }
     run.manifest["inputs"] = inputs
 
     def save(at: Run, calls: Calls) -> None:
         kept = calls if settings.keep_text else _without_text(calls)
         _save(at, "read", kept)
-        at.note(sampling_rate=calls.sampling_rate, notes=list(calls.notes), redacted=settings.redact, text_kept=settings.keep_text)
+        at.note(
+            sampling_rate=calls.sampling_rate,
+            notes=list(calls.notes),
+            redacted=settings.redact,
+            text_kept=settings.keep_text,
+        )
 
     def load(at: Run) -> Calls:
         if not settings.keep_text and not _finished(at):
@@ -122,7 +140,9 @@ def discover_tasks(calls: Calls, *, run: Run | None = None) -> Tasks:
     def load(at: Run) -> Tasks:
         return Tasks(calls, *(at.read_frame(name) for name in TABLES["tasks"]))
 
-    return run.stage("tasks", {}, compute=lambda: discover(calls), save=lambda at, tasks: _save(at, "tasks", tasks), load=load)
+    return run.stage(
+        "tasks", {}, compute=lambda: discover(calls), save=lambda at, tasks: _save(at, "tasks", tasks), load=load
+    )
 
 
 def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0) -> Verdicts:
@@ -162,13 +182,25 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
         at.note(total=made.total)
 
     def load(at: Run) -> Plan:
-        return Plan(verdicts, *(at.read_frame(name) for name in TABLES["plan"]), total=at.manifest["total"])
+        savings, actions, assumptions = (at.read_frame(name) for name in TABLES["plan"])
+        return Plan(verdicts, savings, actions, assumptions, total=at.manifest["total"])
 
-    return run.stage("plan", {"seed": settings.seed, "assumptions": _overrides_text(settings.assumptions)}, compute=compute, save=save, load=load)
+    return run.stage(
+        "plan",
+        {"seed": settings.seed, "assumptions": _overrides_text(settings.assumptions)},
+        compute=compute,
+        save=save,
+        load=load,
+    )
 
 
 def report(
-    made: Plan, *, to: str | Path | None = None, run: Run | None = None, audience: str = "leadership", settings: Settings | None = None
+    made: Plan,
+    *,
+    to: str | Path | None = None,
+    run: Run | None = None,
+    audience: str = "leadership",
+    settings: Settings | None = None,
 ) -> dict[str, Any]:
     """Write the report and return its summary, the one dict that every rendering shows.
 
@@ -226,7 +258,11 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
 
     calls = made.tasks.calls
     facts = RunFacts(
-        redaction={"enabled": settings.redact, "text_kept": settings.keep_text, "counts": placeholder_counts(calls.messages)},
+        redaction={
+            "enabled": settings.redact,
+            "text_kept": settings.keep_text,
+            "counts": placeholder_counts(calls.messages),
+        },
         method=[f"slmlens {__version__}, seed {settings.seed}."],
     )
     ledger = build_ledger(calls.calls, made.tasks.assignments)

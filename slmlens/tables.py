@@ -248,7 +248,9 @@ class ActionsTable(dy.Schema):
     keep_because = dy.String(nullable=True, check=lambda c: c.is_in(KEEP_REASONS))
     mode = dy.String(nullable=True, check=lambda c: c.is_in(MODES))
     slm = dy.String(nullable=True)
-    levers = dy.List(dy.Struct({"name": dy.String(), "saving_month_nusd": dy.Int64(nullable=True), "note": dy.String()}))
+    levers = dy.List(
+        dy.Struct({"name": dy.String(), "saving_month_nusd": dy.Int64(nullable=True), "note": dy.String()})
+    )
     candidates = dy.List(dy.Struct({"slm": dy.String(), "accepted": dy.Bool(), "reason": dy.String()}))
     flips = dy.List(dy.String())  # sentences: which fact, at which value, changes the answer
     reasons = dy.List(dy.String())

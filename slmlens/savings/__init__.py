@@ -1,0 +1,1 @@
+"""S4: what a migration is worth."""

@@ -1,0 +1,1 @@
+"""S4: the evidence that a small model could hold a task."""

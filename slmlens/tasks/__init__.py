@@ -1,0 +1,1 @@
+"""S3: recurring tasks from the skeletons of prompts."""

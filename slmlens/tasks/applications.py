@@ -47,10 +47,18 @@ def _connected(sites: Sequence[SitePlace], sessions: pl.DataFrame, k_task: int) 
     services: dict[str, int] = {}
     pairs = [(services.setdefault(s.service, s.site), s.site) for s in sites if s.service is not None]
     undeclared = [s.site for s in sites if s.service is None]
-    held = sessions.filter((pl.col("unit_kind") != "slot") & pl.col("site").is_in(undeclared)).select("site", "unit_id").unique()
+    held = (
+        sessions.filter((pl.col("unit_kind") != "slot") & pl.col("site").is_in(undeclared))
+        .select("site", "unit_id")
+        .unique()
+    )
     size = dict(held.group_by("site").len().rows())
-    shared = held.join(held, on="unit_id").filter(pl.col("site") < pl.col("site_right")).group_by("site", "site_right").len()
-    pairs += [(a, b) for a, b, n in shared.sort("site", "site_right").rows() if n >= k_task or n >= min(size[a], size[b]) / 2]
+    shared = (
+        held.join(held, on="unit_id").filter(pl.col("site") < pl.col("site_right")).group_by("site", "site_right").len()
+    )
+    pairs += [
+        (a, b) for a, b, n in shared.sort("site", "site_right").rows() if n >= k_task or n >= min(size[a], size[b]) / 2
+    ]
     return pairs
 
 
@@ -60,12 +68,17 @@ def _join_by_content(sites: Sequence[SitePlace], parent: dict[int, int]) -> None
     for site in sites:
         if site.service is None:
             groups.setdefault(_root(parent, site.site), []).append(site)
-    common = {root: reduce(np.intersect1d, [s.core for s in members]) for root, members in groups.items() if len(members) > 1}
+    common = {
+        root: reduce(np.intersect1d, [s.core for s in members]) for root, members in groups.items() if len(members) > 1
+    }
     for root, members in groups.items():
         fits = [
             other
             for other, core in common.items()
-            if other != root and len(members) == 1 and len(core) >= MIN_COMMON and np.isin(core, members[0].core).mean() >= SHARED_CORE
+            if other != root
+            and len(members) == 1
+            and len(core) >= MIN_COMMON
+            and np.isin(core, members[0].core).mean() >= SHARED_CORE
         ]
         if fits:
             _join(parent, min(fits), root)

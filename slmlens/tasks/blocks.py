@@ -130,8 +130,8 @@ def _spread(unit: I64, row: I64, content: I64, n_rows: int) -> Floats:
     per_front = np.bincount(front.ravel())
     per_unit = np.bincount(distinct[:, 0])
     weight = np.bincount(row, weights=1.0 / (per_front[front.ravel()] * per_unit[unit]), minlength=n_rows)
-    total = weight.sum()
-    return weight / total if total else weight
+    spread: Floats = np.asarray(weight, dtype=np.float64)
+    return spread / max(float(spread.sum()), 1e-12)
 
 
 def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has_core: bool) -> list[Block]:
@@ -163,7 +163,9 @@ def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has
         rows = held[:, at]
         weight = float(group.weight[rows].sum())
         if weight < settings.core_share and group.units_with(rows) >= settings.k_task:
-            blocks.append(Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0), _grown(corpus.part[columns])))
+            blocks.append(
+                Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0), _grown(corpus.part[columns]))
+            )
     return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
 
 
@@ -213,7 +215,9 @@ def _merge_alike(group: Group, sets: list[I64]) -> list[I64]:
     return merged
 
 
-def choose_alternatives(group: Group, blocks: list[Block], settings: SkeletonSettings, *, has_core: bool, by_content: bool) -> list[Block]:
+def choose_alternatives(
+    group: Group, blocks: list[Block], settings: SkeletonSettings, *, has_core: bool, by_content: bool
+) -> list[Block]:
     """Return the mutually exclusive blocks that split the group, or an empty list where it is one step."""
     if not blocks:
         return []
@@ -236,7 +240,7 @@ def _exclusive(order: list[int], overlap: Floats) -> list[int]:
     kept: list[int] = []
     for at in order:
         own = overlap.diagonal()
-        if all(overlap[at, k] <= 0.05 * min(own[at], own[k]) for k in kept):  # noqa: PLR2004 - see docstring
+        if all(overlap[at, k] <= 0.05 * min(own[at], own[k]) for k in kept):
             kept.append(at)
     return kept
 

@@ -43,7 +43,14 @@ class Corpus:
 def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
     """Return the corpus of all variants, with the shingles that at least ``k_task`` units or contents share."""
     uses = _message_uses(prompts.variants)
-    pairs = prompts.calls.drop_nulls("variant").select("unit", "variant").unique().sort("unit", "variant").to_numpy().astype(np.int64)
+    pairs = (
+        prompts.calls.drop_nulls("variant")
+        .select("unit", "variant")
+        .unique()
+        .sort("unit", "variant")
+        .to_numpy()
+        .astype(np.int64)
+    )
     rows, hashes = _shingle_rows(calls.messages, uses.rows)
     columns, inverse = np.unique(hashes, return_inverse=True)
     content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
@@ -78,9 +85,17 @@ class _Uses:
 
 def _message_uses(variants: pl.DataFrame) -> _Uses:
     numbered = variants.with_row_index("variant")
-    lists = [numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id")).explode("id") for name in ("system", "tools")]
-    singles = [numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id")) for name in ("first", "last")]
-    uses = pl.concat([frame.cast({"part": pl.Int64, "variant": pl.Int64}) for frame in (*lists, *singles)]).drop_nulls("id")
+    lists = [
+        numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id")).explode("id")
+        for name in ("system", "tools")
+    ]
+    singles = [
+        numbered.select("variant", pl.lit(PARTS.index(name)).alias("part"), pl.col(name).alias("id"))
+        for name in ("first", "last")
+    ]
+    uses = pl.concat([frame.cast({"part": pl.Int64, "variant": pl.Int64}) for frame in (*lists, *singles)]).drop_nulls(
+        "id"
+    )
     rows = uses.select("part", "id").unique().sort("part", "id").with_row_index("row")
     placed = uses.join(rows, on=["part", "id"], how="left", maintain_order="left")
     return _Uses(rows, placed.get_column("variant").to_numpy(), placed.get_column("row").to_numpy().astype(np.int64))
@@ -89,15 +104,21 @@ def _message_uses(variants: pl.DataFrame) -> _Uses:
 def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64]:
     """Return parallel arrays (row, hash): the distinct shingles of every (part, message) row."""
     texts = rows.filter(pl.col("part") != TOOLS)
-    shingled = shingle(messages.join(texts.select(message_id="id").unique(), on="message_id", how="semi").sort("message_id"))
+    shingled = shingle(
+        messages.join(texts.select(message_id="id").unique(), on="message_id", how="semi").sort("message_id")
+    )
     plain, counts = _slices(shingled, texts.get_column("id").to_list())
     part = np.repeat(texts.get_column("part").to_numpy(), counts)
     hashes = np.empty_like(plain)
     for code in range(len(PARTS)):
         hashes[part == code] = salted(plain[part == code], code)
     tools = rows.filter(pl.col("part") == TOOLS)
-    tool_hashes = salted(np.array([stable_hash(name) for name in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS)
-    row = np.concatenate((np.repeat(texts.get_column("row").to_numpy(), counts), tools.get_column("row").to_numpy())).astype(np.int64)
+    tool_hashes = salted(
+        np.array([stable_hash(name) for name in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS
+    )
+    row = np.concatenate(
+        (np.repeat(texts.get_column("row").to_numpy(), counts), tools.get_column("row").to_numpy())
+    ).astype(np.int64)
     return row, np.concatenate((hashes, tool_hashes))
 
 
@@ -125,8 +146,12 @@ def _variant_rows(uses: _Uses, rows: I64, columns: I64, shape: tuple[int, int]) 
     """Expand (part, message) rows to the variants that use them."""
     from scipy import sparse
 
-    by_row = sparse.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(uses.rows.height, shape[1]))
-    select = sparse.csr_matrix((np.ones(len(uses.variant), dtype=np.float32), (uses.variant, uses.row)), shape=(shape[0], uses.rows.height))
+    by_row = sparse.csr_matrix(
+        (np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(uses.rows.height, shape[1])
+    )
+    select = sparse.csr_matrix(
+        (np.ones(len(uses.variant), dtype=np.float32), (uses.variant, uses.row)), shape=(shape[0], uses.rows.height)
+    )
     matrix = (select @ by_row).tocsr()
     matrix.data[:] = 1
     matrix.sort_indices()

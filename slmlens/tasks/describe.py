@@ -30,7 +30,13 @@ class SiteText:
 
     def fixed_words(self) -> list[str]:
         """Return the words that the skeleton fixes, in order."""
-        return [w for name in TEXT_PARTS if name in self.parts for w, f in zip(self.parts[name][0].words, self.parts[name][0].fixed, strict=True) if f]
+        return [
+            w
+            for name in TEXT_PARTS
+            if name in self.parts
+            for w, f in zip(self.parts[name][0].words, self.parts[name][0].fixed, strict=True)
+            if f
+        ]
 
 
 def site_texts(calls: Calls, prompts: Prompts, sites: Sequence[CallSite], placed: pl.DataFrame) -> dict[int, SiteText]:
@@ -51,7 +57,12 @@ def shown_core(site: CallSite, n_subjects: int, k_show: int) -> U64:
 
 
 def describe(
-    texts: Mapping[int, SiteText], sites: Sequence[CallSite], subjects: Mapping[int, int], forms: Mapping[int, str], *, k_show: int
+    texts: Mapping[int, SiteText],
+    sites: Sequence[CallSite],
+    subjects: Mapping[int, int],
+    forms: Mapping[int, str],
+    *,
+    k_show: int,
 ) -> dict[int, tuple[str, str]]:
     """Return ``name, skeleton`` of each site."""
     shown = {s.number: _restricted(texts[s.number], s.core, shown_core(s, subjects[s.number], k_show)) for s in sites}
@@ -65,7 +76,9 @@ def _examples(prompts: Prompts, placed: pl.DataFrame) -> pl.DataFrame:
     variants = prompts.variants.with_row_index("variant").with_columns(pl.col("variant").cast(pl.Int64))
     used = placed.drop_nulls(["site", "variant"])
     distinct = used.group_by("site", "variant").agg(pl.col("strength").max()).join(variants, on="variant")
-    ordered = distinct.sort("site", pl.col("strength").round(2), "content", "variant", descending=[False, True, False, False])
+    ordered = distinct.sort(
+        "site", pl.col("strength").round(2), "content", "variant", descending=[False, True, False, False]
+    )
     ranked = ordered.unique(["site", "content"], keep="first", maintain_order=True).with_columns(
         at=pl.int_range(pl.len()).over("site"), of=pl.len().over("site")
     )
@@ -104,7 +117,10 @@ def _restricted(text: SiteText, core: U64, shown: U64) -> SiteText:
     if not len(shown):
         return SiteText({})
     parts = {
-        name: (mark(own.source, shown, PARTS.index(name)), tuple(mark(o.source, shown, PARTS.index(name)) for o in others))
+        name: (
+            mark(own.source, shown, PARTS.index(name)),
+            tuple(mark(o.source, shown, PARTS.index(name)) for o in others),
+        )
         for name, (own, others) in text.parts.items()
     }
     return SiteText(parts)
@@ -115,5 +131,9 @@ def _telling(text: SiteText) -> list[Marked]:
 
 
 def _skeleton(text: SiteText, k_show: int) -> str:
-    shown = [f"[{name}] {skeleton_text(own, others, k_show=k_show)}" for name, (own, others) in text.parts.items() if any(own.fixed)]
+    shown = [
+        f"[{name}] {skeleton_text(own, others, k_show=k_show)}"
+        for name, (own, others) in text.parts.items()
+        if any(own.fixed)
+    ]
     return "\n".join(shown) if shown else f"<{HIDDEN.format(k=k_show)}>"

@@ -55,19 +55,25 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
     tasks = checked(TasksTable, _task_rows(sites, placed, facts, described))
-    return Tasks(calls, checked(ItemsTable, _items(tasks, placed)), tasks, checked(AssignmentsTable, _assignments(placed)))
+    return Tasks(
+        calls, checked(ItemsTable, _items(tasks, placed)), tasks, checked(AssignmentsTable, _assignments(placed))
+    )
 
 
 def _with_ids(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
     anchors = [anchor_of(s.firm, f"{s.service or ''}/{s.step or ''}") for s in sites]
     ids = task_ids(anchors, [np.sort(s.core).tobytes().hex() for s in sites])
-    table = pl.DataFrame({"site": [s.number for s in sites], "task_id": ids}, schema={"site": pl.Int64, "task_id": pl.String})
+    table = pl.DataFrame(
+        {"site": [s.number for s in sites], "task_id": ids}, schema={"site": pl.Int64, "task_id": pl.String}
+    )
     return placed.join(table, on="site", how="left", maintain_order="left")
 
 
 def _counted(calls: Calls, placed: pl.DataFrame) -> pl.DataFrame:
     """Count each site: calls, units, subjects, calls a session, the commonest form and unit, its source file."""
-    rows = placed.drop_nulls("site").join(calls.calls.select("call_id", "session_id", "user_id", "source_file"), on="call_id", how="left")
+    rows = placed.drop_nulls("site").join(
+        calls.calls.select("call_id", "session_id", "user_id", "source_file"), on="call_id", how="left"
+    )
     sessions = pl.col("session_id").drop_nulls()
     return (
         rows.sort("call_id")
@@ -85,7 +91,9 @@ def _counted(calls: Calls, placed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _task_rows(sites: Sequence[CallSite], placed: pl.DataFrame, facts: pl.DataFrame, described: dict[int, tuple[str, str]]) -> pl.DataFrame:
+def _task_rows(
+    sites: Sequence[CallSite], placed: pl.DataFrame, facts: pl.DataFrame, described: dict[int, tuple[str, str]]
+) -> pl.DataFrame:
     names = _application_names(sites, facts)
     own = pl.DataFrame(
         [
@@ -108,7 +116,12 @@ def _task_rows(sites: Sequence[CallSite], placed: pl.DataFrame, facts: pl.DataFr
             "step_names": pl.List(pl.String),
             "phrases": pl.List(pl.UInt64),
         },
-        schema=None if sites else dict.fromkeys(("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor", "phrases"), pl.Null),
+        schema=None
+        if sites
+        else dict.fromkeys(
+            ("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor", "phrases"),
+            pl.Null,
+        ),
     )
     ids = placed.drop_nulls("site").select("site", "task_id").unique()
     return (

@@ -36,7 +36,7 @@ class SiteTimes:
 
 
 def prompt_edits(sites: Sequence[SiteTimes]) -> list[tuple[int, int, dt.datetime]]:
-    """Return (old site, new site, time of the edit) for each hand-over, earliest first; a site is edited once at most."""
+    """Return (old site, new site, time of the edit) for each hand-over, earliest first; each site at most once."""
     found = [
         (new.times[0], old.site, new.site)
         for old in sites

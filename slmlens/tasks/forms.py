@@ -24,9 +24,13 @@ def answer_forms(calls: Calls) -> pl.DataFrame:
         "call_id",
         "answer_id",
         pl.col("tool_calls").list.eval(pl.element().struct.field("name")).list.unique().list.sort().alias("tools"),
-    ).join(calls.messages.select(answer_id="message_id", text="text"), on="answer_id", how="left", maintain_order="left")
+    ).join(
+        calls.messages.select(answer_id="message_id", text="text"), on="answer_id", how="left", maintain_order="left"
+    )
     distinct = answered.filter(pl.col("answer_id").is_not_null()).unique("answer_id").select("answer_id", "text")
-    forms = distinct.with_columns(text_form=pl.Series([form_of(text) for text in distinct.get_column("text").to_list()], dtype=pl.String))
+    forms = distinct.with_columns(
+        text_form=pl.Series([form_of(text) for text in distinct.get_column("text").to_list()], dtype=pl.String)
+    )
     return (
         answered.join(forms.select("answer_id", "text_form"), on="answer_id", how="left", maintain_order="left")
         .with_columns(

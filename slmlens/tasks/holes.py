@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from slmlens.tasks.shingles import U64, WIDTH, stable_hash, window_hashes
 from slmlens.tasks.corpus import salted
+from slmlens.tasks.shingles import U64, WIDTH, stable_hash, window_hashes
 
 _PLACEHOLDER = regex.compile(r"<([A-Z_]+):[A-Z2-7]+>")
 _TOKEN = regex.compile(
     r"<([A-Z_]+)>|([0-9]+(?:[.,:/][0-9]+)*)"
-    r"|([\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'’]+)"
+    r"|([\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'\u2019]+)"
 )
 MAX_TOKENS = 1_000
 _CONTEXT = 2
@@ -108,7 +108,7 @@ def skeleton_text(exemplar: Marked, others: Sequence[Marked], *, k_show: int) ->
         end = last
     if end < len(exemplar.words):
         pieces.append(kinds[_key(exemplar, end, len(exemplar.words))])
-    return regex.sub(r"[ \t]+", " ", " ".join(pieces)).strip()
+    return str(regex.sub(r"[ \t]+", " ", " ".join(pieces))).strip()
 
 
 def _run_text(marked: Marked, first: int, last: int, shown_numbers: set[tuple[str, str]]) -> str:

@@ -53,7 +53,9 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
             "step",
         )
         .join(parts, on="call_id", how="left", maintain_order="left")
-        .with_columns(_front=pl.concat_str(pl.col("system").list.join("|"), pl.col("first"), separator="#", ignore_nulls=True))
+        .with_columns(
+            _front=pl.concat_str(pl.col("system").list.join("|"), pl.col("first"), separator="#", ignore_nulls=True)
+        )
         .with_columns(content_id=pl.lit("slot:") + pl.col("_front"))
         .with_columns(unit_id=pl.coalesce("unit_id", "content_id", pl.lit("call:") + pl.col("call_id")))
     )
@@ -76,7 +78,9 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
         .with_columns(content=pl.col("_front").rank("dense").cast(pl.Int64) - 1)
         .with_row_index("variant")
     )
-    rows = named.join(variants.select("_key", pl.col("variant").cast(pl.Int64)), on="_key", how="left", maintain_order="left")
+    rows = named.join(
+        variants.select("_key", pl.col("variant").cast(pl.Int64)), on="_key", how="left", maintain_order="left"
+    )
     units = rows.select(
         "call_id",
         "partition",
@@ -118,16 +122,27 @@ def _with_partition(table: pl.DataFrame, k_task: int) -> pl.DataFrame:
     return (
         table.join(used, on=["service", "step"], how="left", nulls_equal=True, maintain_order="left")
         .with_columns(declared_step=pl.when(pl.col("_units") >= k_task).then(pl.col("step")))
-        .with_columns(partition=pl.concat_str(pl.col("service").fill_null(""), pl.col("declared_step").fill_null(""), separator=_BETWEEN))
+        .with_columns(
+            partition=pl.concat_str(
+                pl.col("service").fill_null(""), pl.col("declared_step").fill_null(""), separator=_BETWEEN
+            )
+        )
         .drop("_units")
     )
 
 
 def prompt_parts(calls: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """Return ``call_id``, ``system`` (list of message ids), ``first``, ``last`` (message id or null) of the calls that have a prompt."""
+    """Return the parts of the calls that have a prompt.
+
+    :returns: ``call_id``, ``system`` (list of message ids), ``first`` and ``last`` (message id or null).
+    """
     spoken = (
         calls.filter(pl.col("message_ids").is_not_null())
-        .select("call_id", pl.col("message_ids").alias("message_id"), pl.int_ranges(pl.col("message_ids").list.len()).alias("at"))
+        .select(
+            "call_id",
+            pl.col("message_ids").alias("message_id"),
+            pl.int_ranges(pl.col("message_ids").list.len()).alias("at"),
+        )
         .filter(pl.col("message_id").list.len() > 0)
         .explode("message_id", "at")
         .join(messages.select("message_id", "role"), on="message_id", how="left", maintain_order="left")
@@ -140,5 +155,7 @@ def prompt_parts(calls: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     return placed.group_by("call_id", maintain_order=True).agg(
         system=pl.col("message_id").filter(leading).head(MAX_SYSTEM_MESSAGES),
         first=pl.col("message_id").filter(pl.col("at") == pl.col("first_at")).first(),
-        last=pl.col("message_id").filter((pl.col("at") == pl.col("at").max()) & (pl.col("at") > pl.col("first_at")) & instructs).first(),
+        last=pl.col("message_id")
+        .filter((pl.col("at") == pl.col("at").max()) & (pl.col("at") > pl.col("first_at")) & instructs)
+        .first(),
     )

@@ -20,7 +20,7 @@ WIDTH = 5
 MAX_WORDS = 3_000
 """Words of a message that are looked at: two thirds from its head, one third from its tail."""
 
-WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'’]+|[0-9]+(?:[.,:/][0-9]+)*"
+WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'\u2019]+|[0-9]+(?:[.,:/][0-9]+)*"
 PLACEHOLDER = r"<([A-Z_]+):[A-Z2-7]+>"
 
 _PADS = 2
@@ -79,10 +79,17 @@ def word_codes(words: pl.Series) -> U64:
     """Return the stable hash of every word, all numbers being one word."""
     vocabulary = words.unique()
     table = pl.DataFrame(
-        {"word": vocabulary, "code": np.array([stable_hash("0" if w[0].isdigit() else w) for w in vocabulary.to_list()], dtype=np.uint64)},
+        {
+            "word": vocabulary,
+            "code": np.array(
+                [stable_hash("0" if w[0].isdigit() else w) for w in vocabulary.to_list()], dtype=np.uint64
+            ),
+        },
         schema={"word": pl.String, "code": pl.UInt64},
     )
-    return words.to_frame("word").join(table, on="word", how="left", maintain_order="left").get_column("code").to_numpy()
+    return (
+        words.to_frame("word").join(table, on="word", how="left", maintain_order="left").get_column("code").to_numpy()
+    )
 
 
 def window_hashes(codes: U64) -> U64:

@@ -45,16 +45,23 @@ class CallSite:
     earlier: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
 
 
-def find_sites(calls: Calls, prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
+def find_sites(
+    calls: Calls, prompts: Prompts, corpus: Corpus, settings: SkeletonSettings
+) -> tuple[list[CallSite], pl.DataFrame]:
     """Return the call sites that recur, and every call's place.
 
-    :returns: Sites, and one row a call: ``call_id``, ``site`` (null: unassigned), ``strength``, ``unit_id``, ``unit_kind``.
+    :returns: Sites, and the rows of ``prompts.calls`` with ``site`` (null: unassigned) and ``strength`` beside them.
     """
     sites, by_variant = _fitted(prompts, corpus, settings)
     placed = prompts.calls.join(by_variant, on="variant", how="left", maintain_order="left")
     sites, placed = _with_declared_steps(sites, placed, settings.k_task)
     placed = _with_units(sites, placed)
-    recurring = placed.drop_nulls("site").group_by("site").agg(pl.col("unit_id").n_unique()).filter(pl.col("unit_id") >= settings.k_task)
+    recurring = (
+        placed.drop_nulls("site")
+        .group_by("site")
+        .agg(pl.col("unit_id").n_unique())
+        .filter(pl.col("unit_id") >= settings.k_task)
+    )
     placed = _only(placed, recurring.get_column("site"))
     sites = [s for s in sites if s.number in set(recurring.get_column("site").to_list())]
     return _in_applications(calls, sites, placed, settings.k_task), placed
@@ -62,13 +69,17 @@ def find_sites(calls: Calls, prompts: Prompts, corpus: Corpus, settings: Skeleto
 
 def _fitted(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
     partitions = (
-        prompts.variants.with_row_index("variant").group_by("partition", maintain_order=True).agg(pl.col("variant").cast(pl.Int64))
+        prompts.variants.with_row_index("variant")
+        .group_by("partition", maintain_order=True)
+        .agg(pl.col("variant").cast(pl.Int64))
     )
     rows: list[I64] = [np.array(r, dtype=np.int64) for r in partitions.get_column("variant").to_list()]
     site = np.full(prompts.variants.height, UNASSIGNED, dtype=np.int64)
     strength = np.zeros(prompts.variants.height)
     sites = []
-    for tree, mine, partition in zip(fit_skeletons(corpus, rows, settings), rows, partitions.get_column("partition"), strict=True):
+    for tree, mine, partition in zip(
+        fit_skeletons(corpus, rows, settings), rows, partitions.get_column("partition"), strict=True
+    ):
         site[mine], strength[mine] = assign(tree, corpus.matrix[mine], corpus.hashes, settings.contained)
         service, step = declared(partition)
         sites += [CallSite(n.site, n.core, n.firm, n.by_content, service, step) for n in sites_of(tree)]
@@ -78,7 +89,9 @@ def _fitted(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tup
     return sites, by_variant
 
 
-def _with_declared_steps(sites: list[CallSite], placed: pl.DataFrame, k_task: int) -> tuple[list[CallSite], pl.DataFrame]:
+def _with_declared_steps(
+    sites: list[CallSite], placed: pl.DataFrame, k_task: int
+) -> tuple[list[CallSite], pl.DataFrame]:
     """Give calls without a skeleton to their declared step, where enough units declare it."""
     steps = (
         placed.filter(pl.col("site").is_null() & pl.col("declared_step").is_not_null())
@@ -91,12 +104,19 @@ def _with_declared_steps(sites: list[CallSite], placed: pl.DataFrame, k_task: in
     )
     start = max((s.number for s in sites), default=-1) + 1
     empty = np.zeros(0, dtype=np.uint64)
-    extra = [CallSite(start + i, empty, empty, False, *declared(partition)) for i, partition in enumerate(steps)]
+    named = [declared(partition) for partition in steps]
+    extra = [
+        CallSite(start + i, empty, empty, by_content=False, service=service, step=step)
+        for i, (service, step) in enumerate(named)
+    ]
     numbers = pl.DataFrame(
-        {"partition": steps, "step_site": [s.number for s in extra]}, schema={"partition": pl.String, "step_site": pl.Int64}
+        {"partition": steps, "step_site": [s.number for s in extra]},
+        schema={"partition": pl.String, "step_site": pl.Int64},
     )
     joined = placed.join(numbers, on="partition", how="left", maintain_order="left").with_columns(
-        strength=pl.when(pl.col("site").is_null() & pl.col("step_site").is_not_null()).then(1.0).otherwise(pl.col("strength")),
+        strength=pl.when(pl.col("site").is_null() & pl.col("step_site").is_not_null())
+        .then(1.0)
+        .otherwise(pl.col("strength")),
         site=pl.coalesce("site", "step_site"),
     )
     return [*sites, *extra], joined.drop("step_site")
@@ -132,10 +152,19 @@ def joined_edits(
 
     :param words: The fixed words of each site's prompt, in order.
     """
-    when = placed.drop_nulls("site").join(calls.calls.select("call_id", "started_at"), on="call_id").drop_nulls("started_at")
-    seen = {n: (times, units) for n, times, units in when.group_by("site").agg(pl.col("started_at").sort(), pl.col("unit_id").unique()).rows()}
+    when = (
+        placed.drop_nulls("site")
+        .join(calls.calls.select("call_id", "started_at"), on="call_id")
+        .drop_nulls("started_at")
+    )
+    seen = {
+        n: (times, units)
+        for n, times, units in when.group_by("site").agg(pl.col("started_at").sort(), pl.col("unit_id").unique()).rows()
+    }
     facts = [
-        SiteTimes(s.number, f"{s.service}\x1f{s.step}", seen[s.number][0], frozenset(seen[s.number][1]), words[s.number])
+        SiteTimes(
+            s.number, f"{s.service}\x1f{s.step}", seen[s.number][0], frozenset(seen[s.number][1]), words[s.number]
+        )
         for s in sites
         if s.number in seen
     ]

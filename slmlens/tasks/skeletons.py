@@ -53,7 +53,9 @@ def sites_of(node: Node) -> list[Node]:
     return ([node] if node.site != UNASSIGNED else []) + below
 
 
-def assign(node: Node, matrix: Sparse, hashes: U64, contained: float = SkeletonSettings.contained) -> tuple[I64, Floats]:
+def assign(
+    node: Node, matrix: Sparse, hashes: U64, contained: float = SkeletonSettings.contained
+) -> tuple[I64, Floats]:
     """Assign prompts to call sites by their text alone.
 
     :param matrix: prompts x columns, whose column hashes are ``hashes`` (sorted).

