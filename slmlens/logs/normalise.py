@@ -61,7 +61,8 @@ class Normaliser:
         self.read_answer(draft, answer)
         _read_usage(draft, fields, answer)
         status = pair.status if pair.status is not None else _http_status(fields)
-        draft.status = call_status(answer, request, failed=_has_failed(status, fields, answer))
+        used = bool(draft.input_tokens or draft.output_tokens)
+        draft.status = call_status(answer, request, failed=_has_failed(status, fields, answer), used=used)
         if draft.status == "error":
             draft.answer, draft.tool_calls = None, []
         draft.tags = [str(self.names.text(tag)) for tag in [*_tags(fields), *tags]]
@@ -138,12 +139,13 @@ class Normaliser:
         draft.batch = tier == "batch" or (fields["batch"].value is True if "batch" in fields else False)
 
 
-def call_status(answer: Answer, request: Request, *, failed: bool) -> str:
+def call_status(answer: Answer, request: Request, *, failed: bool, used: bool) -> str:
     """Return what became of a call, in one of ``slmlens.tables.STATUSES``.
 
     :param answer: What came back.
     :param request: What was asked.
     :param failed: True where the log says that the call failed.
+    :param used: True where tokens were logged: then a missing answer was left out of the log, not of the world.
     """
     silent = answer.text is None and not answer.calls
     broken_json = request.wants_json and not answer.calls and not is_json(answer.text or "")
@@ -151,7 +153,7 @@ def call_status(answer: Answer, request: Request, *, failed: bool) -> str:
         ("error", failed),
         ("refusal", answer.refused or answer.finish == "content_filter"),
         ("truncated", answer.finish == "length" or answer.cut),
-        ("error", silent and (answer.captured or not answer.usage)),
+        ("error", silent and (answer.captured or not used)),
         ("ok", silent),  # a log that leaves content out
         ("malformed", broken_json or not all(call.well_formed for call in answer.calls)),
     )

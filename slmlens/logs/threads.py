@@ -218,7 +218,7 @@ class ThreadReader:
         group.node.tools = self._note_spawns(group.blocks)
         if draft.answer is not None:
             group.node.messages = (draft.answer,)
-        draft.status = call_status(answer, Request(), failed=failed)
+        draft.status = call_status(answer, Request(), failed=failed, used=False)
         if draft.status == "error":
             draft.answer, draft.tool_calls = None, []
         draft.input_tokens, draft.cached_tokens, draft.cache_write_tokens = usage[:3]

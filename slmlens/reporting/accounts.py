@@ -71,7 +71,7 @@ def month_record(month: Month) -> dict[str, Any]:
     )
     ahead = ""
     if next_low is not None and next_high is not None:
-        ahead = f" The next 30 days may well cost anything from {usd_about(next_low)} to {usd_about(next_high)}."
+        ahead = f" The next 30 days may well cost anything from {usd_about(next_low, 3)} to {usd_about(next_high, 3)}."
     return {"month_usd": {"low": low, "mid": mid, "high": high}, "month_reason": month.reason + ahead}
 
 

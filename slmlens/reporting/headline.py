@@ -91,7 +91,9 @@ def _saving(outlook: Outlook, saving: Mapping[str, float]) -> str:
     worth = f"{verb} a potential saving of {usd_range(saving)}"
     if saving["p10"] < 0:
         worth = f"could bring anything from {usd_range(saving).replace('a saving', 'a potential saving')}"
-    return f"{seat}{acting} of {counted(outlook.n_tasks, 'task')} {worth}{share}: {_readiness(outlook)}.{_seat(outlook)}"
+    return (
+        f"{seat}{acting} of {counted(outlook.n_tasks, 'task')} {worth}{share}: {_readiness(outlook)}.{_seat(outlook)}"
+    )
 
 
 def _per_call(outlook: Outlook) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from slmlens.reporting.text import visible, without_scheme
+from slmlens.reporting.text import shorten, visible, without_scheme
 from slmlens.reporting.view import build_view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_LONGEST = 1500
+"""Characters of any one value on the page; what is longer is cut and marked, and stands whole in the summary."""
 
 
 def render_html(
@@ -33,6 +37,7 @@ def render_html(
     return page.render(view=build_view(summary, audience, exemplars), style=style, policy=policy)
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -50,4 +55,4 @@ def _shown(value: object) -> object:
     """Spell out deceiving characters in whatever the template prints; an address becomes text without its scheme."""
     if type(value) is not str:
         return value
-    return without_scheme(visible(value)).replace(" %", "\N{NO-BREAK SPACE}%")
+    return without_scheme(visible(shorten(value, _LONGEST))).replace(" %", "\N{NO-BREAK SPACE}%")

@@ -226,7 +226,7 @@ def _actions(
             "slm": task.chosen.slm,
             "levers": levers.get(task.volume.task_id, []),
             "candidates": task.candidates,
-            "flips": flips(task.volume, task.verdict, task.options, assumptions, task.decision.action),
+            "flips": flips(task.volume, task.verdict, task.options, assumptions, task.decision),
             "reasons": _reasons(task, month),
         }
         for task in valued

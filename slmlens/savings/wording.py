@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.options import Option, break_even_calls
 from slmlens.savings.volumes import Volume
+from slmlens.suitability.decide import Decision
 
 _CALLED = {
     "code": "plain code",
@@ -18,22 +19,27 @@ _CALLED = {
 
 
 def flips(
-    volume: Volume, verdict: Mapping[str, object], options: Sequence[Option], assumptions: Assumptions, action: str
+    volume: Volume,
+    verdict: Mapping[str, object],
+    options: Sequence[Option],
+    assumptions: Assumptions,
+    decision: Decision,
 ) -> list[str]:
     """Return which fact, at which value, changes the answer for a task."""
     if verdict["gate"] is not None:
         return []
     if volume.seat_only:
         return ["a seat plan paid these calls: moving them saves nothing until the plan changes"]
+    found = _by_quality(verdict) if decision.keep_because == "quality" else []
+    condition = "if it held parity, " if found else ""
     if volume.call_nusd is None:
-        return [_unpriced(volume)]
-    found = [
-        sentence
-        for option in options
-        if option.action in _CALLED and (sentence := _by_volume(option, volume, assumptions)) is not None
-    ]
+        found.append(_unpriced(volume))
+    for option in options:
+        if option.action in _CALLED and not _marginal(option, verdict, assumptions):
+            sentence = _by_volume(option, volume, assumptions)
+            found += [condition + sentence] if sentence else []
     pilot = verdict["pilot_calls"]
-    if isinstance(pilot, int) and (action.startswith("pilot") or verdict["evidence"] == "open"):
+    if isinstance(pilot, int) and (decision.action.startswith("pilot") or verdict["evidence"] == "open"):
         found.append(f"{pilot:,} graded calls would settle whether a small model holds parity")
     return found
 
@@ -60,6 +66,21 @@ def money_reasons(volume: Volume, chosen: Option, *, month_reason: str) -> list[
 def about(number: float) -> str:
     """Return a count to two significant digits: ``610,000``."""
     return f"{float(f'{number:.1e}'):,.0f}"
+
+
+def _by_quality(verdict: Mapping[str, object]) -> list[str]:
+    modes = [mode for mode in (verdict["swap"], verdict["tuned"]) if isinstance(mode, dict)]
+    if not modes:
+        return []
+    best = max(modes, key=lambda mode: mode["p_parity"])
+    needed = float(str(verdict["a_needed"]))
+    seen = f"the evidence puts it at {best['a_p50']:.0%} ({best['a_lo90']:.0%} to {best['a_hi90']:.0%})"
+    return [f"a small model has to agree with the incumbent in {needed:.0%} of the calls; {seen}"]
+
+
+def _marginal(option: Option, verdict: Mapping[str, object], assumptions: Assumptions) -> bool:
+    """Tell whether too few calls repeat for a cache to be worth a sentence."""
+    return option.action == "cache" and float(str(verdict["repeat_share"])) < assumptions.central("cache_min_share")
 
 
 def _by_volume(option: Option, volume: Volume, assumptions: Assumptions) -> str | None:

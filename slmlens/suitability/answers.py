@@ -58,10 +58,15 @@ def parse_answer(text: str | None, tool_calls: list[dict[str, str]] | None) -> A
     body = (text or "").strip()
     if not body:
         return Answer("empty", {WHOLE: ""})
+    return _parse_json(body) or _parse_plain(body)
+
+
+def _parse_plain(body: str) -> Answer:
     fenced = _FENCE.match(body)
-    structured = _parse_json(fenced.group(1) if fenced else body)
-    if structured is not None:
-        return structured
+    if fenced:
+        structured = _parse_json(fenced.group(1))
+        if structured is not None:
+            return structured
     if _NUMBER.fullmatch(body):
         return Answer("number", {WHOLE: _canonical_number(body)})
     if sum(len(part) for part in _FENCED_PART.findall(body)) > _CODE_SHARE * len(body):
@@ -73,7 +78,7 @@ def parse_answer(text: str | None, tool_calls: list[dict[str, str]] | None) -> A
 
 
 def _parse_json(body: str) -> Answer | None:
-    if body[:1] not in "{[":
+    if not body.startswith(("{", "[")):
         return None
     try:
         value = orjson.loads(body)
@@ -121,7 +126,7 @@ def _number_text(value: float) -> str:
 
 
 def _parse_tool_calls(tool_calls: list[dict[str, str]]) -> Answer:
-    """Calls as a set: sorted by name and arguments, so that the order of parallel calls doesn't matter."""
+    """Read calls as a set: sorted by name and arguments, so that the order of parallel calls doesn't matter."""
     parsed = sorted(((call["name"] or "", _arguments(call["arguments"])) for call in tool_calls), key=str)
     fields = {TOOL: " + ".join(name for name, _ in parsed)}
     for position, (name, arguments) in enumerate(parsed):

@@ -16,8 +16,8 @@ from slmlens.suitability.posterior import Graded, calls_to_settle
 from slmlens.suitability.priors import prior_assumptions
 from slmlens.suitability.probes import Probed, prepare, run_probes
 from slmlens.suitability.rare import rare_class
-from slmlens.suitability.records import evidence_rows, verdict_row
 from slmlens.suitability.reasons import reasons_of
+from slmlens.suitability.records import evidence_rows, verdict_row
 from slmlens.suitability.settings import AssessSettings, assumption_rows
 from slmlens.suitability.signals import failure_census, task_signals
 from slmlens.suitability.student import holm
@@ -60,13 +60,14 @@ def assess(
     extra = _run_extra(probes or (), tasks)
     measured = {m.observed.task_id: m for m in (_measure(o, settings, seed) for o in observe(tasks))}
     adjusted = _adjust(measured)
-    failures = failure_census(tasks)
+    failures = failure_census(tasks).rows_by_key("task_id", named=True)
+    graded = _graded(extra)
     steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
     verdicts, evidence = [], []
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
         one = measured.get(task_id)
-        seen = _seen(task_id, one, adjusted, signals, steps[task_id], _graded(extra, task_id))
+        seen = _seen(task_id, one, adjusted.get(task_id, {}), signals, steps[task_id], graded.get(task_id, {}))
         judged = judge(seen, settings)
         rare = rare_class(one.sampled, one.probed, settings) if one is not None and one.probed is not None else None
         verdicts.append(
@@ -74,7 +75,7 @@ def assess(
                 seen,
                 judged,
                 rare,
-                failures=failures.filter(pl.col("task_id") == task_id).select("status", "n").to_dicts(),
+                failures=failures.get(task_id, []),
                 reasons=reasons_of(seen, judged, rare, settings),
                 pilot_calls=_pilot_calls(judged, settings),
             )
@@ -104,7 +105,9 @@ def _measure(observed: Observed, settings: AssessSettings, seed: int) -> _Measur
     constant, _ = answers.constant()
     ceiling = measure_ceiling(answers, observed.prompts, observed.sessions, seed)
     rows = observed.sample(settings.probe_calls, seed)
-    sampled = answers if len(rows) == len(answers) else compare_task([observed.answers[i] for i in rows], observed.units[rows])
+    sampled = answers
+    if len(rows) < len(answers):
+        sampled = compare_task([observed.answers[i] for i in rows], observed.units[rows])
     enough = len(observed) >= settings.min_calls and observed.n_units >= settings.min_units
     probed = None
     if enough:
@@ -130,7 +133,7 @@ def _adjust(measured: dict[str, _Measured]) -> dict[str, dict[str, float]]:
 def _seen(
     task_id: str,
     one: _Measured | None,
-    adjusted: dict[str, dict[str, float]],
+    adjusted: dict[str, float],
     signals: dict[str, float | None],
     steps: float | None,
     graded: dict[str, list[Graded]],
@@ -141,7 +144,7 @@ def _seen(
         constant=one.constant if one else None,
         ceiling=one.ceiling if one else None,
         probed=one.probed if one else None,
-        adjusted=adjusted.get(task_id, {}),
+        adjusted=adjusted,
         signals=signals,
         n_units=one.observed.n_units if one else 0,
         steps=steps,
@@ -150,18 +153,15 @@ def _seen(
     )
 
 
-def _graded(extra: pl.DataFrame, task_id: str) -> dict[str, list[Graded]]:
-    """Graded answers of named models: a call a unit counts as independent."""
+def _graded(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
+    """Graded answers of named models, by task and mode: a call a unit counts as independent."""
     rows = extra.filter(
-        (pl.col("task_id") == task_id)
-        & pl.col("source").is_in(["pilot", "slm_probe"])
-        & pl.col("agreement").is_not_null()
-        & (pl.col("n") > 0)
+        pl.col("source").is_in(["pilot", "slm_probe"]) & pl.col("agreement").is_not_null() & (pl.col("n") > 0)
     )
-    graded: dict[str, list[Graded]] = {}
+    graded: dict[str, dict[str, list[Graded]]] = {}
     for row in rows.iter_rows(named=True):
-        n_eff = float(min(row["n"], row["n_units"]))
-        graded.setdefault(row["mode"], []).append(Graded(row["slm"] or "not named", n_eff, row["agreement"]))
+        found = Graded(row["slm"] or "not named", float(min(row["n"], row["n_units"])), row["agreement"])
+        graded.setdefault(row["task_id"], {}).setdefault(row["mode"], []).append(found)
     return graded
 
 

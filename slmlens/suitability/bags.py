@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,15 @@ class Bags:
 
 def bag_words(texts: list[str]) -> Bags:
     """Return the bags of normalised texts."""
-    words = pl.DataFrame({"text": np.arange(len(texts)), "word": pl.Series(texts, dtype=pl.String).str.extract_all(r"\w+")})
-    counted = (
-        words.explode("word")
-        .drop_nulls("word")
-        .with_columns(pl.col("word").rank("dense").cast(pl.Int64) - 1)
-        .group_by("text", "word")
-        .len("count")
-        .sort("text", "word")
-    )
-    owner, word = counted.get_column("text").to_numpy(), counted.get_column("word").to_numpy()
-    count = counted.get_column("count").to_numpy().astype(np.int64)
-    starts = np.searchsorted(owner, np.arange(len(texts) + 1)).astype(np.int64)
-    totals = np.bincount(owner, count, minlength=len(texts)).astype(np.int64)
-    return Bags(word, count, starts, totals)
+    vocabulary: dict[str, int] = {}
+    word: list[int] = []
+    count: list[int] = []
+    starts = [0]
+    for text in texts:
+        found = Counter(_WORD.findall(text))
+        word += [vocabulary.setdefault(name, len(vocabulary)) for name in found]
+        count += found.values()
+        starts.append(len(word))
+    counts, begins = np.array(count, dtype=np.int64), np.array(starts, dtype=np.int64)
+    totals = np.diff(np.concatenate([[0], np.cumsum(counts)])[begins])
+    return Bags(np.array(word, dtype=np.int64), counts, begins, totals)

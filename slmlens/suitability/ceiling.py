@@ -57,21 +57,18 @@ def measure_ceiling(answers: TaskAnswers, prompts: Ints, independent: Ints, seed
         session is unknown. Within one session a repeat may be a retry, so only its first answer counts.
     :param seed: Seed of the bootstrap over prompts.
     """
-    every = _rows_by_prompt(prompts, np.arange(len(prompts)))
+    repeat_share, repeats_equal = _repeats(answers, _rows_by_prompt(prompts, np.arange(len(prompts))))
     first = _first_of_session(prompts, independent)
-    shapes, hits, clusters, weights = [], [], [], []
-    for code, rows in _rows_by_prompt(prompts[first], first).items():
-        sample = rows[:MAX_ANSWERS]
-        left, right = np.array(list(combinations(sample, 2))).T
-        same = answers.equal(left, right)
-        shapes.append(_partition(len(sample), same))
-        hits.append(float(same.mean()))
-        clusters.append(code)
-        weights.append(float(len(rows)))
-    repeat_share, repeats_equal = _repeats(answers, every)
+    groups = _rows_by_prompt(prompts[first], first)
+    pairs = {code: list(combinations(rows[:MAX_ANSWERS], 2)) for code, rows in groups.items()}
+    every = np.array([pair for found in pairs.values() for pair in found], dtype=np.int64).reshape(-1, 2)
+    same = np.split(answers.equal(every[:, 0], every[:, 1]), np.cumsum([len(found) for found in pairs.values()])[:-1])
+    shapes = [_partition(min(len(rows), MAX_ANSWERS), equal) for rows, equal in zip(groups.values(), same, strict=False)]
+    hits = [float(equal.mean()) for equal in same if len(equal)]
+    weights = [float(len(rows)) for rows in groups.values()]
     if not hits:
         return Ceiling(None, 0, None, None, None, repeat_share, repeats_equal)
-    pair = clustered_share(np.array(hits), np.array(clusters), np.array(weights))
+    pair = clustered_share(np.array(hits), np.arange(len(hits)), np.array(weights))
     n_pairs = sum(sum(shape) // 2 for shape in shapes)
     mode = _mode_agreement(shapes, np.array(weights), _alternatives(answers), pair, seed)
     return Ceiling(pair, n_pairs, *mode, repeat_share, repeats_equal)
@@ -87,20 +84,18 @@ def _rows_by_prompt(prompts: Ints, rows: Ints) -> dict[int, list[int]]:
 
 
 def _first_of_session(prompts: Ints, independent: Ints) -> Ints:
-    keys = np.stack([prompts, independent], axis=1)
-    first = np.unique(keys, axis=0, return_index=True)[1]
+    first = np.unique(prompts * (int(independent.max()) + 2) + independent, return_index=True)[1]
     return np.sort(first[(independent[first] >= 0) & (prompts[first] >= 0)])
 
 
 def _repeats(answers: TaskAnswers, groups: dict[int, list[int]]) -> tuple[float, float | None]:
     if not groups:
         return 0.0, None
-    equal_calls, equal_prompts = 0, 0
-    for rows in groups.values():
-        same = answers.equal(np.full(len(rows) - 1, rows[0]), np.array(rows[1:]))
-        equal_calls += int(same.sum())
-        equal_prompts += bool(same.all())
-    return equal_calls / len(answers), equal_prompts / len(groups)
+    later = np.array([row for rows in groups.values() for row in rows[1:]], dtype=np.int64)
+    first = np.array([rows[0] for rows in groups.values() for _ in rows[1:]], dtype=np.int64)
+    same = answers.equal(first, later)
+    by_prompt = np.split(same, np.cumsum([len(rows) - 1 for rows in groups.values()])[:-1])
+    return float(same.sum()) / len(answers), sum(bool(equal.all()) for equal in by_prompt) / len(groups)
 
 
 def _partition(n: int, same: NDArray[np.bool_]) -> Shape:

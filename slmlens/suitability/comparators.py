@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from slmlens.suitability.answers import NO_TOOL, TOOL, WHOLE, Answer
@@ -27,6 +26,8 @@ CLASS_COVERAGE = 0.90
 MAX_CLASSES = 200
 """Values are classes when those shared by MIN_CLASS_UNITS units cover CLASS_COVERAGE of the calls."""
 LABEL_WORDS = 12
+TOOL_CALL_SHARE = 0.2
+"""A task whose answers call tools this often is one of tool calls, its answers in words being one of the choices."""
 _MISSING = "\x00"
 _CANDIDATES = 5
 
@@ -90,7 +91,7 @@ class TaskAnswers:
             if field.bags is not None:
                 rows = np.flatnonzero(same & (field.codes[left] != field.codes[right]))
                 same[rows] = field.bags.f1(left[rows], right[rows]) >= SAME_TEXT_F1
-        return same
+        return np.asarray(same, dtype=np.bool_)
 
     def constant(self) -> tuple[float, int]:
         """Return the agreement b of the best constant answer, and the row of that answer.
@@ -115,14 +116,16 @@ class TaskAnswers:
 
 def encode(values: list[str]) -> Ints:
     """Return integer codes of texts, by sorted order so that row order doesn't matter."""
-    return pl.Series(values, dtype=pl.String).rank("dense").to_numpy().astype(np.int64) - 1
+    rank = {value: code for code, value in enumerate(sorted(set(values)))}
+    return np.array([rank[value] for value in values], dtype=np.int64)
 
 
 def encode_rows(columns: list[Ints]) -> Ints:
     """Return one code per row of several code columns."""
-    if len(columns) == 1:
-        return columns[0]
-    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    joint = columns[0]
+    for column in columns[1:]:
+        joint = np.unique(joint * (int(column.max()) + 1) + column, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    return joint
 
 
 def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
@@ -133,6 +136,8 @@ def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
     """
     kinds = Counter(answer.kind for answer in answers)
     kind = max(sorted(kinds), key=lambda name: kinds[name])
+    if kinds["tool_call"] >= TOOL_CALL_SHARE * len(answers):
+        kind = "tool_call"
     fields = tuple(_field(name, answers, units) for name in _counted(answers, kind))
     if kind == "text" and _is_label(fields[0]):
         kind = "label"
@@ -144,10 +149,10 @@ def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
 
 
 def _counted(answers: list[Answer], kind: str) -> list[str]:
-    """Names of the fields that count: required JSON keys; every argument of tool calls; else the whole."""
+    """Name the fields that count: required JSON keys; every argument of tool calls, and words beside them; else all."""
     n = len(answers)
     if kind == "tool_call":
-        return sorted({name for answer in answers if answer.kind == kind for name in answer.fields})
+        return sorted({name for answer in answers if answer.kind in {kind, "text"} for name in answer.fields})
     if kind != "json":
         return [WHOLE]
     seen = Counter(name for answer in answers if answer.kind == "json" for name in answer.fields)
@@ -159,30 +164,30 @@ def _counted(answers: list[Answer], kind: str) -> list[str]:
 def _field(name: str, answers: list[Answer], units: Ints) -> Field:
     values = [_value(answer, name) for answer in answers]
     codes = encode(values)
-    present = pl.Series([value for value in values if not value.startswith(_MISSING)], dtype=pl.String)
-    n_words = present.str.count_matches(r"\w+").mean()
-    long = isinstance(n_words, float) and n_words > FREE_TEXT_WORDS
-    free = long and present.n_unique() > FREE_TEXT_DISTINCT * len(present)
+    present = [value for value in values if not value.startswith(_MISSING)]
+    long = sum(len(value.split()) for value in present) > FREE_TEXT_WORDS * len(present)
+    free = long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
     return Field(name, values, codes, free, not free and has_classes(codes, units), bag_words(values) if free else None)
 
 
 def _value(answer: Answer, name: str) -> str:
-    """The field's text. An answer of another form never equals one that has the field."""
+    """Return the field's text. An answer of another form never equals one that has the field."""
     if name in answer.fields:
         return answer.fields[name]
     if name == TOOL:
         return _MISSING + NO_TOOL
     if name == WHOLE:
-        return _MISSING + answer.canonical
-    return _MISSING + ("" if answer.kind in {"json", "tool_call"} else answer.canonical)
+        return _MISSING + ("" if answer.kind == "tool_call" else answer.canonical)
+    return _MISSING + ("" if answer.kind in {"json", "tool_call", "text"} else answer.canonical)
 
 
 def has_classes(codes: Ints, units: Ints) -> bool:
     """Return whether the values are few and recur across units, so that a student could learn them."""
     if not len(codes):
         return False
-    pairs = np.unique(np.stack([codes, units], axis=1), axis=0)
-    shared = np.bincount(pairs[:, 0], minlength=int(codes.max()) + 1) >= MIN_CLASS_UNITS
+    width = int(units.max()) + 1
+    pairs = np.unique(codes * width + units)
+    shared = np.bincount(pairs // width, minlength=int(codes.max()) + 1) >= MIN_CLASS_UNITS
     return bool(shared[codes].mean() >= CLASS_COVERAGE and shared.sum() <= MAX_CLASSES)
 
 

@@ -78,7 +78,7 @@ def _effective_size(value: float, residuals: Floats, mass: float, m: int, n: int
     """Effective sample size from the between-cluster variance, shrunk by the t/normal ratio for few clusters."""
     from scipy.special import stdtrit
 
-    if m < 2:
+    if m == 1:
         return 1.0
     variance = m / (m - 1) * float(residuals @ residuals) / mass**2
     if variance <= 0 or value in (0.0, 1.0):

@@ -21,7 +21,7 @@ from slmlens.suitability.signals import output_tokens
 GRADE_A_CALLS = 50
 GRADE_B_CALLS = 10
 LOOP_STEPS = 1.5
-"""Steps a session from which a task counts as part of a loop, where single-call agreement says too little for grade A."""
+"""Steps a session from which a task is part of a loop, where agreement call by call is too little for grade A."""
 MIN_REPEATED_PROMPTS = 10
 """Fewest repeated prompts before self-agreement lowers the bar of parity, or says that there is no signal."""
 
@@ -169,7 +169,7 @@ def known_ceiling(seen: Seen) -> Share | None:
 
 
 def _anchor(seen: Seen, settings: AssessSettings) -> tuple[Share, bool] | None:
-    """The better of students and programs on the whole answer, each on the lower of its two splits."""
+    """Return the better of students and programs on the whole answer, each on the lower of its two splits."""
     if seen.probed is None or seen.answers is None or seen.single:
         return None
     found: list[tuple[Share, bool]] = []
@@ -185,7 +185,7 @@ def _beats_constant(share: Share, seen: Seen, settings: AssessSettings) -> bool:
 
 
 def _probe_constant(seen: Seen) -> float:
-    """The constant on the calls that the students were graded on."""
+    """Return the constant on the calls that the students were graded on."""
     return (seen.probed.constant if seen.probed else None) or 0.0
 
 
@@ -214,7 +214,7 @@ def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) 
         return None
     if not all(student.visible for student in probed.students.values()):
         return None
-    return "a classifier trained on earlier sessions does no better on later ones than chance with whole sessions permuted"
+    return "a classifier trained on some sessions does no better on others than chance, with whole sessions permuted"
 
 
 def _program_for_code(seen: Seen, settings: AssessSettings) -> Share | None:
@@ -241,7 +241,7 @@ def _tuned(seen: Seen, target: Target, anchor: tuple[Share, bool] | None, settin
 def _mode(
     seen: Seen, mode: str, prior: Prior, target: Target, anchor: Share | None, settings: AssessSettings
 ) -> ModeVerdict:
-    """The mode's posterior, for the best of the models that were graded on it, or for any of the reference size."""
+    """Judge one mode, for the best of the models that were graded on it, or for any of the reference size."""
     cut = seen.ceiling.mode_hi90 if seen.ceiling else None
     options: list[Graded | None] = list(seen.graded.get(mode, [])) or [None]
     posteriors = [

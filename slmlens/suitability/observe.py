@@ -32,7 +32,8 @@ class Observed:
     :param prompts: Code of the prompt before redaction, byte for byte; -1: unknown.
     :param texts: Text of the prompt's last message, placeholders as they stand.
     :param slots: Slot text of the prompt.
-    :param sites: Call site of the task.
+    :param unit_names: Name of each call's unit, comparable between tasks.
+    :param site: Call site of the task.
     :param time_ordered: False: the task's calls have no times, and units are in the order of a hash of their content.
     """
 
@@ -43,7 +44,8 @@ class Observed:
     prompts: Ints
     texts: list[str]
     slots: list[str]
-    sites: str
+    unit_names: list[str]
+    site: str
     time_ordered: bool
 
     def __len__(self) -> int:
@@ -111,18 +113,20 @@ def observe(tasks: Tasks) -> Iterator[Observed]:
             prompts=_codes(part.get_column("prompt_key")),
             texts=part.get_column("prompt_text").to_list(),
             slots=part.get_column("slot_text").to_list(),
-            sites=sites[str(task_id)],
+            unit_names=part.get_column("unit").to_list(),
+            site=sites[str(task_id)],
             time_ordered=bool(part.item(0, "timed")),
         )
 
 
 def _usable(tasks: Tasks) -> pl.DataFrame:
-    """Calls that belong to a task and whose answer may be learned from, with answer, prompt and unit."""
+    """Return the calls that belong to a task and whose answer may be learned from, with answer, prompt and unit."""
     calls = tasks.calls.calls
     text = tasks.calls.messages.select("message_id", "text")
+    has_call = pl.col("tool_calls").list.len() > 0
     columns = ("call_id", "session_id", "started_at", "message_ids", "answer_id", "prompt_key", "tool_calls")
     usable = (
-        calls.filter((pl.col("status") == "ok") & (pl.col("answer_id").is_not_null() | (pl.col("tool_calls").list.len() > 0)))
+        calls.filter((pl.col("status") == "ok") & (pl.col("answer_id").is_not_null() | has_call))
         .select(columns)
         .join(tasks.assignments.drop_nulls("task_id").select("call_id", "task_id", "unit_id"), on="call_id")
         .with_columns(
@@ -133,7 +137,7 @@ def _usable(tasks: Tasks) -> pl.DataFrame:
         )
         .join(text.rename({"message_id": "answer_id", "text": "answer_text"}), on="answer_id", how="left")
         .join(text.rename({"message_id": "prompt_id", "text": "prompt_text"}), on="prompt_id", how="left")
-        .filter(pl.col("answer_text").is_not_null() | (pl.col("tool_calls").list.len() > 0))
+        .filter(pl.col("answer_text").is_not_null() | has_call)
     )
     slots = slot_texts(tasks, usable.get_column("call_id"))
     return usable.join(slots, on="call_id", how="left").with_columns(pl.col("prompt_text", "slot_text").fill_null(""))
@@ -146,7 +150,7 @@ def _by_time(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_content(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sort by a hash of the unit's texts: its own name is hashed with a key of the run, so that order would not last."""
+    """Sort by a hash of the unit's texts: its name is hashed with a key of the run, so that order would not last."""
     hashes = [stable_hash(text, "unit") for text in frame.get_column("slot_text")]
     return (
         frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt64))

@@ -1,4 +1,4 @@
-"""What is known of a task before any probe: published results by output length, size and type, as a Beta of small weight."""
+"""What is known of a task before any probe: published results by output length, size and type, as a weak Beta."""
 
 from __future__ import annotations
 
@@ -82,8 +82,9 @@ def swap_prior(output_tokens: float, params_b: float, *, tool_tuned: bool = Fals
         + term["swap", "tool_tuned"] * tool_tuned
     )
     mean = float(1 / (1 + np.exp(-logit)))
-    note = f"prior by output length ({output_tokens:.0f} tokens) and size ({params_b:g}B), worth {term['swap', 'kappa']:g} calls"
-    return Prior(mean, term["swap", "kappa"], note)
+    kappa = term["swap", "kappa"]
+    note = f"prior by output length ({output_tokens:.0f} tokens) and size ({params_b:g}B), worth {kappa:g} calls"
+    return Prior(mean, kappa, note)
 
 
 def tuned_prior(output_kind: str, turn_depth: float) -> Prior:

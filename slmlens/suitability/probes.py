@@ -130,9 +130,9 @@ def _whole_answer(
             by_time &= students[field.name].hits
             by_group &= students[field.name].out_of_fold == field.codes
         elif field.n_distinct > 1:
-            later, group = program.by_field[field.name] if program else (np.zeros(0), np.zeros(0))
-            if not len(later) or later[test].mean() < RULE_SERVES:
+            if program is None or program.by_field[field.name][0][test].mean() < RULE_SERVES:
                 return None, None
+            later, group = program.by_field[field.name]
             by_time &= later[test]
             by_group &= group
     time = clustered_share(by_time.astype(float), answers.units[test])

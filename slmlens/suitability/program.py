@@ -1,10 +1,11 @@
-"""The program probe: is the answer a simple function of the prompt, so that plain code could give it?"""
+"""The program probe: whether the answer is a simple function of the prompt, so that plain code could give it."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,7 @@ def _later_blocks(answers: TaskAnswers) -> list[tuple[Ints, Ints]]:
     edges = edges or [answers.units == answers.units[0]]
     edges.append(np.ones(len(answers), dtype=np.bool_))
     blocks = []
-    for before, until in zip(edges[:-1], edges[1:], strict=True):
+    for before, until in pairwise(edges):
         train, test = np.flatnonzero(before), np.flatnonzero(until & ~before)
         if len(train) and len(test):
             blocks.append((train, test))
@@ -160,7 +161,7 @@ def _hits(field: Field, blocks: list[tuple[Ints, Ints]], material: _Material) ->
 
 
 def _fit(field: Field, train: Ints, material: _Material) -> _Rule:
-    """The simplest rule that serves the training rows best: constant, then span, then table."""
+    """Fit the simplest rule that serves the training rows best: constant, then span, then table."""
     target = material.targets[field.name]
     counts = Counter(target[train].tolist())
     modal = min(counts, key=lambda code: (-counts[code], material.texts[code]))
@@ -180,7 +181,7 @@ def _fit(field: Field, train: Ints, material: _Material) -> _Rule:
 
 
 def _word_presence(texts: list[str]) -> NDArray[np.float32]:
-    """(calls x words) indicator of the words that recur; numbers are no words here."""
+    """Return the (calls x words) indicator of the words that recur; numbers are no words here."""
     words = [set(_WORD.findall(normalise(text))) for text in texts]
     seen = Counter(word for found in words for word in found)
     kept = sorted((word for word, n in seen.items() if n >= _MIN_WORD_CALLS), key=lambda word: (-seen[word], word))
@@ -192,7 +193,7 @@ def _word_presence(texts: list[str]) -> NDArray[np.float32]:
 
 
 def _fit_table(target: Ints, train: Ints, presence: NDArray[np.float32]) -> _Rule:
-    """A table from words to answers: the purest word of the prompt decides; without one, the commonest answer."""
+    """Fit a table from words to answers: the purest word of the prompt decides; without one, the commonest answer."""
     values, code = np.unique(target[train], return_inverse=True)
     by_word = presence[train].T @ np.eye(len(values), dtype=np.float32)[code.reshape(-1)]
     # one pseudo-call against each word: a word seen twice must not outrank one seen fifty times

@@ -64,7 +64,7 @@ def _rare_of(
 
 
 def _name(field_name: str, row: int, units: int, answers: TaskAnswers, settings: AssessSettings) -> str:
-    """The class as a value only where enough subjects share it (k_show)."""
+    """Name the class by its value only where enough subjects share it (k_show)."""
     if units < settings.show_units:
         return "an answer that too few sessions share to show it"
     fields: list[Field] = [field for field in answers.fields if field_name in (WHOLE, field.name)]

@@ -14,6 +14,7 @@ from slmlens.suitability.settings import AssessSettings
 FEW_GROUPS = 30
 """Below this many groups of like prompts the group split is coarse."""
 _SHOWN_RULES = 4
+_ASSUMED = "the incumbent is taken to agree with itself always"
 
 
 def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
@@ -21,10 +22,8 @@ def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: Ass
     if judged.gate is not None:
         return [_sentence(judged.gate)]
     if not judged.enough:
-        return [
-            f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}: fewer than the "
-            f"{settings.min_calls} answers and {settings.min_units} units that a judgement needs."
-        ]
+        seen_words = f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}"
+        return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units."]
     sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
     sentences += _what_probes_say(seen, judged, settings)
     sentences += _ceiling_words(seen)
@@ -40,12 +39,12 @@ def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings) -> li
     if judged.program is not None and probed is not None and probed.program is not None:
         rules = [f"{name} {rule}" for name, rule in probed.program.rules.items() if rule != CONSTANT]
         sentences.append(
-            f"A program of simple rules ({'; '.join(rules[:_SHOWN_RULES])}) gives {_percent(judged.program.value)} of the "
-            f"incumbent's answers on later sessions (at least {judged.program.lo90:.1%} at 95 % confidence)."
+            f"A program of simple rules ({'; '.join(rules[:_SHOWN_RULES])}) gives {_percent(judged.program.value)} of "
+            f"the incumbent's answers on later sessions (at least {judged.program.lo90:.1%} at 95 % confidence)."
         )
     if not sentences:
         kind = seen.answers.kind if seen.answers else "empty"
-        sentences.append(f"No cheap probe applies to answers of kind {kind}: only priors speak, so a pilot has to tell.")
+        sentences.append(f"No cheap probe settles answers of kind {kind}: only priors speak, so a pilot has to tell.")
     return sentences
 
 
@@ -74,33 +73,27 @@ def _split_gap(probed: Probed) -> list[str]:
     if student is None or abs(student.time.value - student.group.value) < 0.05:  # noqa: PLR2004 - five points
         return []
     few = f", of which there are only {probed.n_groups}" if probed.n_groups < FEW_GROUPS else ""
-    return [
-        f"It reaches {_percent(student.time.value)} on later sessions but {_percent(student.group.value)} on wordings it "
-        f"has not seen{few}."
-    ]
+    reached = f"It reaches {_percent(student.time.value)} on later sessions"
+    return [f"{reached} but {_percent(student.group.value)} on wordings it has not seen{few}."]
 
 
 def _ceiling_words(seen: Seen) -> list[str]:
     pair = seen.ceiling.pair if seen.ceiling else None
     if pair is None or seen.ceiling is None:
-        return ["No prompt was asked twice in different sessions, so the incumbent is taken to agree with itself always."]
+        return [f"No prompt was asked twice in different sessions: {_ASSUMED}."]
     if known_ceiling(seen) is None:
-        return [
-            f"Only {_count(pair.n_units, 'prompt')} came again in another session, too few to lower the bar: the incumbent is "
-            "taken to agree with itself always."
-        ]
+        return [f"Only {_count(pair.n_units, 'prompt')} came again in another session, too few to rest on: {_ASSUMED}."]
     mode = f", and with its usual answer in {_percent(seen.ceiling.mode)}" if seen.ceiling.mode is not None else ""
-    return [
-        f"Asked again in another session, the incumbent repeats its answer in {_range(pair)} of cases "
-        f"({_count(seen.ceiling.n_pairs, 'pair')}){mode}."
-    ]
+    repeated = f"{_range(pair)} of cases ({_count(seen.ceiling.n_pairs, 'pair')})"
+    return [f"Asked again in another session, the incumbent repeats its answer in {repeated}{mode}."]
 
 
 def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
     sentences = []
     if rare is not None:
         said = "is not measured" if rare.recall is None else f"is {_percent(rare.recall)} on wordings not seen before"
-        sentences.append(f"Rare answers (under {settings.rare_share:.0%}): the recall of one of them {said} (n = {rare.n}).")
+        share = f"under {settings.rare_share:.0%}"
+        sentences.append(f"Rare answers ({share}): the recall of one of them {said} (n = {rare.n}).")
     if seen.answers is not None and seen.answers.weak:
         sentences.append("Agreement is judged by a proxy for free text or code, so it counts as weak.")
     if not seen.time_ordered:
@@ -113,7 +106,7 @@ def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: Assess
             f"{_percent(a**seen.steps)} a session."
         )
     if side_effects(seen.signals):
-        sentences.append("It calls tools whose names say that they change something; a wrong call may cost more than money.")
+        sentences.append("It calls tools whose names say that they change something: a wrong call may cost dearly.")
     return sentences
 
 

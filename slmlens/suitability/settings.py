@@ -1,4 +1,4 @@
-"""Every threshold of the suitability stage, in one place, with its source: a judgement is a visible, editable default."""
+"""Every threshold of the suitability stage, with its source: a judgement is a visible, editable default."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AssessSettings:
     :param alpha: Level of the session-permutation null, after Holm over the log's tasks and fields.
     :param draws: Permutations of whole sessions behind one null.
     :param margin: What a student's lower bound must have over the constant answer before a task is called learnable.
-    :param visible_gain: A null counts as "no signal" only where a gain this large over the constant would have been seen.
+    :param visible_gain: A null counts as "no signal" only where this gain over the constant would have been seen.
     :param min_calls: Fewest usable answers below which nothing is said.
     :param min_units: Fewest recurrence units below which nothing is said (``k_task``).
     :param show_units: Fewest units that share a value before it may be shown (``k_show``).

@@ -24,10 +24,10 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
     """Return one row a task: ``task_id`` and one Float64 column a signal (null: the log does not show it).
 
     ``output_tokens_*`` and ``input_tokens_*`` as logged, ``output_chars_mean``, ``reasoning_tokens_mean``,
-    ``cached_share`` of input tokens, ``turn_depth`` (messages a prompt), ``tools_offered``, ``tools_chosen`` (distinct),
-    ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls of tools whose name has
-    a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last message),
-    ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
+    ``cached_share`` of input tokens, ``turn_depth`` (messages a prompt), ``tools_offered``, ``tools_chosen`` (number),
+    ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls of tools whose name
+    has a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last
+    message), ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
     """
     owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
     calls = tasks.calls.calls.join(owner, on="call_id")
@@ -63,7 +63,7 @@ def _volume(calls: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tokens(usable: pl.DataFrame) -> pl.DataFrame:
-    out = pl.col("output_tokens")
+    out, cached = pl.col("output_tokens"), pl.col("cached_tokens")
     return usable.group_by("task_id").agg(
         output_tokens_mean=out.mean(),
         output_tokens_p95=out.quantile(0.95, "higher"),
@@ -71,7 +71,7 @@ def _tokens(usable: pl.DataFrame) -> pl.DataFrame:
         input_tokens_mean=pl.col("input_tokens").mean(),
         input_tokens_p99=pl.col("input_tokens").quantile(0.99, "higher"),
         reasoning_tokens_mean=pl.col("reasoning_tokens").mean(),
-        cached_share=pl.col("cached_tokens").sum() / pl.col("input_tokens").filter(pl.col("cached_tokens").is_not_null()).sum(),
+        cached_share=cached.sum() / pl.col("input_tokens").filter(cached.is_not_null()).sum(),
         turn_depth=pl.col("message_ids").list.len().mean(),
     ).with_columns(pl.col("cached_share").fill_nan(None))
 

@@ -30,8 +30,8 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-_NAME = re.compile(r"\b[A-Z][\w'’-]*[a-z](?: [A-Z][\w'’-]*[a-z])+\b")
-_CAPITAL = re.compile(r"\b[A-Z][\w'’-]*\b")
+_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*[a-z](?: [A-Z][\w'\u2019-]*[a-z])+\b")
+_CAPITAL = re.compile(r"\b[A-Z][\w'\u2019-]*\b")
 _IDENTIFIER = re.compile(r"\b[A-Z]{1,6}-?\d+\b")
 _PLACEHOLDER = re.compile(r"<[A-Z_]+:[A-Z2-7]+>")
 _QUOTED = re.compile(r"[\"“`]([^\"”`\n]{1,120})[\"”`]")
@@ -121,7 +121,8 @@ def _without_dates(text: str) -> str:
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> list[str]:
-    return [match.group(match.lastindex or 0) if pattern is _QUOTED else match.group(0) for match in pattern.finditer(text)]
+    group = 1 if pattern is _QUOTED else 0
+    return [match.group(group) for match in pattern.finditer(text)]
 
 
 def _take(found: list[str], position: int) -> str:
@@ -133,7 +134,7 @@ def _ordinal(position: int) -> str:
 
 
 def _labelled(texts: list[str]) -> dict[str, list[str]]:
-    """What follows "label:" for labels that most prompts have."""
+    """Return what follows "label:" for labels that most prompts have."""
     found = [{normalise(label): value for label, value in _LABELLED.findall(text)} for text in texts]
     seen = Counter(label for labels in found for label in labels)
     kept: Iterable[str] = sorted(label for label, n in seen.items() if n > _LABEL_SHARE * len(texts))

@@ -71,10 +71,14 @@ def fit_prompts(gram: Floats, early: Bools, folds: Ints) -> Fitted:
     :param folds: Fold of each row in the group split.
     """
     # the constant added to every similarity is an intercept
-    inverse = np.linalg.inv(gram + 1.0 + RIDGE * np.eye(len(gram)))
+    inverse = _inverse(gram + 1.0 + RIDGE * np.eye(len(gram)))
     left_out = [np.flatnonzero(~early), *(np.flatnonzero(folds == fold) for fold in range(FOLDS))]
-    blocks = tuple((rows, np.linalg.inv(inverse[np.ix_(rows, rows)])) for rows in left_out)
+    blocks = tuple((rows, _inverse(inverse[np.ix_(rows, rows)])) for rows in left_out)
     return Fitted(early, folds, inverse, blocks)
+
+
+def _inverse(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def applications_of(sites: Sequence[SitePlace], sessions: pl.DataFrame, *, k_tas
     """Return the application number of each site; numbers carry no meaning beyond equality.
 
     :param sites: The call sites.
-    :param sessions: ``site, unit_id, unit_kind``, one row a call; only sessions and traces connect.
+    :param sessions: ``site, session`` of the calls that have a session or trace.
     :param k_task: Sessions two sites must share, or half of the smaller one's, to belong together.
     """
     parent = {s.site: s.site for s in sites}
@@ -47,14 +47,10 @@ def _connected(sites: Sequence[SitePlace], sessions: pl.DataFrame, k_task: int) 
     services: dict[str, int] = {}
     pairs = [(services.setdefault(s.service, s.site), s.site) for s in sites if s.service is not None]
     undeclared = [s.site for s in sites if s.service is None]
-    held = (
-        sessions.filter((pl.col("unit_kind") != "slot") & pl.col("site").is_in(undeclared))
-        .select("site", "unit_id")
-        .unique()
-    )
+    held = sessions.filter(pl.col("site").is_in(undeclared)).unique()
     size = dict(held.group_by("site").len().rows())
     shared = (
-        held.join(held, on="unit_id").filter(pl.col("site") < pl.col("site_right")).group_by("site", "site_right").len()
+        held.join(held, on="session").filter(pl.col("site") < pl.col("site_right")).group_by("site", "site_right").len()
     )
     pairs += [
         (a, b) for a, b, n in shared.sort("site", "site_right").rows() if n >= k_task or n >= min(size[a], size[b]) / 2
@@ -86,7 +82,7 @@ def _join_by_content(sites: Sequence[SitePlace], parent: dict[int, int]) -> None
 
 def _join_sessionless(sites: Sequence[SitePlace], sessions: pl.DataFrame, parent: dict[int, int]) -> None:
     """Sites of one file whose calls have no session at all are one application: nothing tells them apart."""
-    with_session = set(sessions.filter(pl.col("unit_kind") != "slot").get_column("site").to_list())
+    with_session = set(sessions.get_column("site").to_list())
     first_of: dict[str, int] = {}
     for site in sites:
         if site.service is None and site.site not in with_session:

@@ -109,11 +109,17 @@ def task_names(facts: Sequence[NameFacts]) -> list[str]:
     spread = Counter(phrase for found in phrases for phrase in {p for p, _ in found})
     ranked = [_ranked(found, spread, len(facts)) for found in phrases]
     names: list[str] = []
-    for fact, options in zip(facts, ranked, strict=True):
+    for fact, phrases_of in zip(facts, ranked, strict=True):
         heads = [fact.step] if fact.step else []
-        heads += [f"{fact.step}: {o}" if fact.step else o for o in options[:8]]
+        heads += [f"{fact.step}: {o}" if fact.step else o for o in phrases_of or _opening(fact.texts)]
         names.append(_free(heads or [f"step of {fact.n_subjects} sessions"], _form_label(fact.form), names))
     return names
+
+
+def _opening(texts: Sequence[Marked]) -> list[str]:
+    """Return the first fixed words, for a skeleton too short or too plain for a phrase."""
+    runs = [marked.words[first:last] for marked in texts for first, last in fixed_runs(marked)]
+    return [" ".join(run[:MAX_PHRASE_WORDS]) for run in runs if any(word != "0" for word in run)][:1]
 
 
 def _free(heads: Sequence[str], form: str, taken: Sequence[str]) -> str:
@@ -155,7 +161,7 @@ def _reads_well(phrase: Sequence[str]) -> bool:
 
 
 def _segments(marked: Marked) -> list[tuple[tuple[str, ...], bool]]:
-    """Cut the fixed runs at punctuation; tell which pieces begin a sentence. Role openings ("you are a") are dropped."""
+    """Cut the fixed runs at punctuation, role openings ("you are a") dropped; tell which begin a sentence."""
     pieces: list[tuple[tuple[str, ...], bool]] = []
     for first, last in fixed_runs(marked):
         start, begins = first, first == 0 or _broken(marked, first)

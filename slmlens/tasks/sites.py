@@ -123,10 +123,11 @@ def _with_declared_steps(
 
 
 def _with_units(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
-    """Let the calls of a by-content site count by their slot content."""
+    """Let the calls of a by-content site count by their slot content; ``session`` keeps the session or trace."""
     by_content = [s.number for s in sites if s.by_content]
     slot = pl.col("site").is_in(by_content)
     return placed.with_columns(
+        session=pl.when(pl.col("unit_kind") != "slot").then(pl.col("unit_id")),
         unit_id=pl.when(slot).then(pl.col("content_id")).otherwise(pl.col("unit_id")),
         unit_kind=pl.when(slot).then(pl.lit("slot")).otherwise(pl.col("unit_kind")),
     )
@@ -140,8 +141,7 @@ def _in_applications(calls: Calls, sites: Sequence[CallSite], placed: pl.DataFra
     source = placed.join(calls.calls.select("call_id", "source_file"), on="call_id").drop_nulls("site")
     source_of = dict(source.group_by("site").agg(pl.col("source_file").min()).rows())
     places = [SitePlace(s.number, s.service, s.core, source_of[s.number]) for s in sites]
-    sessions = source.select("site", "unit_id", "unit_kind")
-    applications = applications_of(places, sessions, k_task=k_task)
+    applications = applications_of(places, source.select("site", "session").drop_nulls(), k_task=k_task)
     return [replace(s, application=applications[s.number]) for s in sites]
 
 

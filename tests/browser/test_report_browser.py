@@ -85,7 +85,9 @@ def test_hostile_text_runs_nothing_and_breaks_no_line(visit, summary, payload):
     page, said, asked = visit(render_html(poisoned(summary, payload)), 390)
     assert page.title() == "Migration report, 1 Oct to 1 Nov 2026 (slmlens)"
     assert page.locator("script, iframe, object, embed, img, link, base, form").count() == 0
-    handlers = "all => all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on') || a.name === 'style').length"
+    handlers = (
+        "all => all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on') || a.name === 'style').length"
+    )
     assert page.eval_on_selector_all("*", handlers) == 0
     assert (said, len(asked)) == ([], 1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

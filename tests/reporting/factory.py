@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -581,3 +582,24 @@ def many(n: int) -> list[Spec]:
         )
         for i in range(n)
     ]
+
+
+SCENARIOS = {
+    "product": (product(), product_log()),
+    "nothing pays": ([spec for spec in product() if spec.action == "keep"], Log()),
+    "three days": (product(), Log(days=3)),
+    "ten days": (product(), Log(days=10, total_saving=(1.0, 2.0, 3.0))),
+    "no time": (product(), Log(timed=False)),
+    "no price": (product(), Log(priced=False)),
+    "seat plan": (product(), Log(seat=True, total_saving=(1.0, 2.0, 3.0))),
+    "no prompts": ([], Log(prompts=False, notes=("Switch on X.",))),
+    "no tasks": ([], Log()),
+    "set aside": (product(), product_log(excluded=(0, 3))),
+    "tiny": ([Spec("a", 3, 0.00001), Spec("b", 3, 0.00002)], Log(unassigned=2, unassigned_usd=0.00001)),
+}
+
+
+@cache
+def scenario(name: str) -> dict[str, Any]:
+    """The summary of a scenario; tests read it and don't change it."""
+    return make_summary(*SCENARIOS[name])

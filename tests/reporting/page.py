@@ -89,7 +89,7 @@ def poisoned(value: Any, payload: str, key: str = "") -> Any:
 PAYLOADS = (
     "<script>document.title='pwned'</script>",
     "</style><script>document.title='pwned'</script><style>",
-    "\"><img src=x onerror=\"document.title='pwned'\">",
+    '"><img src=x onerror="document.title=\'pwned\'">',
     "' onmouseover='document.title=1' x='",
     "<svg onload=document.title=1><a href='javascript:document.title=1'>x</a>",
     "</title></head><body onload=document.title=1>",

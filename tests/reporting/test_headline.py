@@ -101,7 +101,8 @@ OUTLOOKS = st.builds(
     spend_usd=st.none() | st.floats(0, 1e6),
     days=st.none() | st.floats(0.1, 90),
     month=st.none() | st.just(MONTH) | st.just({"low": None, "mid": 50.0, "high": None}),
-    saving=st.none() | st.lists(st.floats(-1e5, 1e6), min_size=3, max_size=3).map(
+    saving=st.none()
+    | st.lists(st.floats(-1e5, 1e6), min_size=3, max_size=3).map(
         lambda ends: dict(zip(("p10", "p50", "p90"), sorted(ends), strict=True))
     ),
     per_1000_usd=st.lists(st.floats(0, 100), max_size=3),

@@ -11,9 +11,8 @@ from slmlens.errors import SettingError
 from slmlens.reporting.html import render_html
 from slmlens.reporting.plain_words import next_step, risks, settles
 from slmlens.reporting.view import AUDIENCES
-from tests.reporting.factory import Log, Spec, make_summary, many, product, product_log
+from tests.reporting.factory import SCENARIOS, Log, Spec, make_summary, many, product_log, scenario
 from tests.reporting.page import DOLLARS, PAYLOADS, Page, figures_of, poisoned
-from tests.reporting.test_summary import SCENARIOS
 
 ELEMENTS = set(
     "html head meta title style body svg defs pattern rect circle symbol path line text use a header p span main section "
@@ -25,12 +24,17 @@ URL_ATTRIBUTES = {"href", "src", "action", "formaction", "data", "poster", "srcs
 
 @pytest.fixture(scope="module")
 def summary():
-    return make_summary(product(), product_log())
+    return scenario("product")
 
 
 @pytest.fixture(scope="module", params=SCENARIOS)
-def scenario(request):
-    return make_summary(*SCENARIOS[request.param])
+def any_summary(request):
+    return scenario(request.param)
+
+
+@pytest.fixture(scope="module")
+def sixty():
+    return make_summary(many(60), product_log())
 
 
 def assert_inert(page: Page) -> None:
@@ -72,16 +76,16 @@ def test_the_policy_forbids_everything_but_the_one_style_sheet(summary):
     assert policy["content"].startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:")
 
 
-def test_every_dollar_figure_on_the_page_is_in_the_summary(scenario):
-    known = figures_of(scenario)
+def test_every_dollar_figure_on_the_page_is_in_the_summary(any_summary):
+    known = figures_of(any_summary)
     for audience in AUDIENCES:
-        shown = set(DOLLARS.findall(Page(render_html(scenario, audience=audience)).text))
+        shown = set(DOLLARS.findall(Page(render_html(any_summary, audience=audience)).text))
         assert shown <= known, shown - known
 
 
-def test_every_scenario_shows_its_headline_and_its_ledger(scenario):
-    text = Page(render_html(scenario)).text
-    assert re.sub(r"\s+", " ", scenario["plan"]["headline"]) in text
+def test_every_scenario_shows_its_headline_and_its_ledger(any_summary):
+    text = Page(render_html(any_summary)).text
+    assert re.sub(r"\s+", " ", any_summary["plan"]["headline"]) in text
     assert "The ledger" in text
     assert "Rows add up" in text
 
@@ -94,8 +98,8 @@ def test_a_log_without_prompts_gives_a_ledger_and_the_setting_to_switch_on():
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
-def test_sixty_tasks_fit_in_400_kilobytes(audience):
-    html = render_html(make_summary(many(60), product_log()), audience=audience)
+def test_sixty_tasks_fit_in_400_kilobytes(sixty, audience):
+    html = render_html(sixty, audience=audience)
     assert len(html.encode()) <= 400_000
 
 
@@ -112,8 +116,8 @@ def test_an_unknown_audience_is_named_with_the_choices(summary):
         render_html(summary, audience="board")
 
 
-def test_it_can_be_read_without_seeing_it(scenario):
-    page = Page(render_html(scenario, audience="engineering"))
+def test_it_can_be_read_without_seeing_it(any_summary):
+    page = Page(render_html(any_summary, audience="engineering"))
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("main")) == len(page.all("h1")) == 1
     assert page.headings[0] == 1
@@ -138,7 +142,9 @@ def _luminance(colour: str) -> float:
 
 def test_every_colour_that_carries_words_has_enough_contrast_by_day_by_night_and_on_paper():
     css = resources.files("slmlens.reporting").joinpath("templates", "report.css").read_text()
-    palettes = [dict(re.findall(r"--([a-z]+):(#[0-9a-f]{3,6})", block)) for block in re.findall(r":root\{([^}]*)\}", css)]
+    palettes = [
+        dict(re.findall(r"--([a-z]+):(#[0-9a-f]{3,6})", block)) for block in re.findall(r":root\{([^}]*)\}", css)
+    ]
     assert len(palettes) == 3
     for palette in palettes:
         for ink in ("ink", "soft", "ready", "pilot", "keep", "link"):

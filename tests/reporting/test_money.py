@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from slmlens.errors import ContractError
 from slmlens.reporting.accounts import COVERAGE, settle
-from slmlens.reporting.money import apportion, dollars, money_unit, places_for, rounded, usd, usd_about, usd_month, usd_range
+from slmlens.reporting.money import (
+    apportion,
+    dollars,
+    money_unit,
+    places_for,
+    rounded,
+    usd,
+    usd_about,
+    usd_month,
+    usd_range,
+)
 from slmlens.reporting.view import whole_percents
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.logged import LoggedCheck
@@ -106,11 +116,15 @@ def _ledger(tasks, unassigned, excluded):
     in_tasks = sum(spend or 0 for _, spend, _ in tasks)
     check = LoggedCheck(None, None, None, 0, None, "")
     nothing = pl.DataFrame()
-    return Ledger(spend, in_tasks, unassigned[0], excluded[0], run, 0, 9, 9, 0, 0, nothing, check, None, by_task, nothing)
+    return Ledger(
+        spend, in_tasks, unassigned[0], excluded[0], run, 0, 9, 9, 0, 0, nothing, check, None, by_task, nothing
+    )
 
 
 MONEY = st.tuples(NUSD, NUSD)
-TASK_MONEY = st.tuples(st.sampled_from(ACTIONS), st.none() | NUSD, NUSD).map(lambda t: (t[0], t[1], None if t[1] is None else t[2]))
+TASK_MONEY = st.tuples(st.sampled_from(ACTIONS), st.none() | NUSD, NUSD).map(
+    lambda t: (t[0], t[1], None if t[1] is None else t[2])
+)
 
 
 @given(st.lists(TASK_MONEY, max_size=8), MONEY, MONEY)

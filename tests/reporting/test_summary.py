@@ -11,26 +11,23 @@ from slmlens.reporting.summary import RunFacts, summarise, summary_schema
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.spend.ledger import build_ledger
 from slmlens.spend.months import estimate_month
-from tests.reporting.factory import Log, Spec, make_plan, make_summary, many, product, product_log, task_id
-
-SCENARIOS = {
-    "product": (product(), product_log()),
-    "nothing pays": ([spec for spec in product() if spec.action == "keep"], Log()),
-    "three days": (product(), Log(days=3)),
-    "ten days": (product(), Log(days=10, total_saving=(1.0, 2.0, 3.0))),
-    "no time": (product(), Log(timed=False)),
-    "no price": (product(), Log(priced=False)),
-    "seat plan": (product(), Log(seat=True, total_saving=(1.0, 2.0, 3.0))),
-    "no prompts": ([], Log(prompts=False, notes=("Switch on X.",))),
-    "no tasks": ([], Log()),
-    "set aside": (product(), product_log(excluded=(0, 3))),
-    "tiny": ([Spec("a", 3, 0.00001), Spec("b", 3, 0.00002)], Log(unassigned=2, unassigned_usd=0.00001)),
-}
+from tests.reporting.factory import (
+    SCENARIOS,
+    Log,
+    Spec,
+    make_plan,
+    make_summary,
+    many,
+    product,
+    product_log,
+    scenario,
+    task_id,
+)
 
 
 @pytest.fixture(scope="module", params=SCENARIOS)
 def summary(request):
-    return make_summary(*SCENARIOS[request.param])
+    return scenario(request.param)
 
 
 def test_it_keeps_to_its_schema(summary):
@@ -106,7 +103,7 @@ def test_what_a_person_set_aside_is_a_line_and_no_task():
 
 
 def test_a_small_log_does_not_read_as_nothing():
-    tiny = make_summary(*SCENARIOS["tiny"])
+    tiny = scenario("tiny")
     assert all(task["spend_usd"] > 0 for task in tiny["tasks"])
 
 
@@ -143,11 +140,19 @@ def test_the_notes_of_the_reader_come_first_among_the_limits():
 
 def test_hostile_text_is_made_readable_everywhere():
     hostile = "\x1b[31mred\u202e\x00"
-    facts = RunFacts(decisions=[{"id": "d1", "op": "rename", "what": hostile, "by": hostile, "at": None, "why": None, "status": "stale"}])
-    spec = Spec(hostile, application=hostile, step_names=(hostile,), skeleton=hostile, reasons=(hostile,), flips=(hostile,))
+    facts = RunFacts(
+        decisions=[
+            {"id": "d1", "op": "rename", "what": hostile, "by": hostile, "at": None, "why": None, "status": "stale"}
+        ]
+    )
+    spec = Spec(
+        hostile, application=hostile, step_names=(hostile,), skeleton=hostile, reasons=(hostile,), flips=(hostile,)
+    )
     summary = make_summary([spec], Log(file=hostile, notes=(hostile,), facts=facts))
     text = json.dumps(summary, ensure_ascii=False)
-    assert not {"\x1b", "\u202e", "\\u001b", "\\u0000"} & {text[at : at + size] for size in (1, 6) for at in range(len(text))}
+    assert not {"\x1b", "\u202e", "\\u001b", "\\u0000"} & {
+        text[at : at + size] for size in (1, 6) for at in range(len(text))
+    }
     assert "⟨U+202E⟩" in summary["tasks"][0]["name"]
 
 
@@ -170,7 +175,11 @@ def _shuffled(plan: Plan, seed: int) -> Plan:
     found: Tasks = replace(tasks, calls=calls, tasks=mixed(tasks.tasks), assignments=mixed(tasks.assignments))
     judged: Verdicts = replace(verdicts, tasks=found, verdicts=mixed(verdicts.verdicts))
     return replace(
-        plan, verdicts=judged, savings=mixed(plan.savings), actions=mixed(plan.actions), assumptions=mixed(plan.assumptions)
+        plan,
+        verdicts=judged,
+        savings=mixed(plan.savings),
+        actions=mixed(plan.actions),
+        assumptions=mixed(plan.assumptions),
     )
 
 

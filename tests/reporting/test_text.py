@@ -26,7 +26,9 @@ def test_ordinary_writing_is_left_alone():
 
 
 def test_every_string_of_a_record_is_made_visible():
-    assert visible_tree({"a\x00": ["b\x1b", 3, None, {"c": True}]}) == {"a⟨U+0000⟩": ["b⟨U+001B⟩", 3, None, {"c": True}]}
+    assert visible_tree({"a\x00": ["b\x1b", 3, None, {"c": True}]}) == {
+        "a⟨U+0000⟩": ["b⟨U+001B⟩", 3, None, {"c": True}]
+    }
 
 
 @given(st.text(), st.integers(2, 50))

@@ -100,7 +100,10 @@ def test_a_saving_counts_only_where_parity_holds():
         assert row["p_npv_positive"] == pytest.approx(share, abs=0.05)
         assert (row["p50_nusd"] > 0) == (share > 0.5)
         assert (row["p10_nusd"] > 0) == (share > 0.9)
-    assert action_of(made, "t0.0")["keep_because"] == "quality"
+    hopeless = action_of(made, "t0.0")
+    assert hopeless["keep_because"] == "quality"
+    assert "has to agree with the incumbent in 95%" in hopeless["flips"][0]
+    assert hopeless["flips"][1].startswith("if it held parity")
 
 
 def test_a_nano_incumbent_is_kept_for_the_money():

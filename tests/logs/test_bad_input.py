@@ -1,0 +1,154 @@
+"""Input that can't be read ends in one sentence: what, where, and what to do next. One bad line ends in a reject."""
+
+from __future__ import annotations
+
+import gzip
+
+import orjson
+import pytest
+
+from slmlens.errors import InputError, SettingError
+from slmlens.logs.read import read_calls
+from tests.logs.conftest import PlainRedactor, only, pair
+
+GOOD = orjson.dumps(pair())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "binary"),
+        (b"PK\x03\x04....", "zip"),
+        (b"name,age\nana,3\n", "JSON object"),
+        (b"1\n2\n", "JSON object"),
+        (b'{"some": 1, "thing": 2}\n', "some, thing"),
+        (gzip.compress(GOOD)[:20], "damaged"),
+        (gzip.compress(b""), "empty"),
+    ],
+)
+def test_a_named_file_that_is_no_log_is_an_error_without_a_path(tmp_path, content, says):
+    (tmp_path / "log.jsonl").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_calls([tmp_path / "log.jsonl"], redactor=PlainRedactor())
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("log.jsonl: ")
+    assert str(tmp_path) not in str(caught.value)
+    assert "openai_pairs" in str(caught.value)
+
+
+def test_missing_paths_and_empty_folders_are_errors(tmp_path):
+    for paths in ([], [tmp_path / "nowhere"], [tmp_path]):
+        with pytest.raises(InputError) as caught:
+            read_calls(paths, redactor=PlainRedactor())
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_folder_without_logs_is_an_error_and_one_with_other_files_a_note(tmp_path):
+    (tmp_path / "README.md").write_text("# Exports\n")
+    with pytest.raises(InputError, match="README"):
+        read_calls([tmp_path], redactor=PlainRedactor())
+    (tmp_path / "log.jsonl").write_bytes(GOOD)
+    calls = read_calls([tmp_path], redactor=PlainRedactor())
+    assert calls.calls.height == 1
+    assert "README.md" in calls.notes[-1]
+    assert dict(calls.files.select("file", "format").iter_rows()) == {"README.md": None, "log.jsonl": "openai_pairs"}
+
+
+def test_every_record_refused_is_an_error_with_the_reason(read):
+    with pytest.raises(InputError, match="Gemini"):
+        read({"request": {"contents": []}, "response": {"candidates": []}})
+
+
+def test_only_embeddings_is_an_error_that_says_so(read):
+    with pytest.raises(InputError, match="no LLM call"):
+        read({"request": {"model": "e", "input": "x"}, "response": {"object": "list", "data": [{"object": "embedding"}]}})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"request": {', "not valid JSON"),
+        (b"[" * 3000, "nested too deeply"),
+        (b'{"a":' * 600 + b"1" + b"}" * 600, None),
+        (b"42", "no JSON object"),
+        (b'"text"', "no JSON object"),
+        (b'{"hello": 1}', "no request and answer"),
+        (orjson.dumps({"request": {"messages": [{"role": "user", "content": [[[]]] * 3}]}, "response": "x"}), None),
+    ],
+)
+def test_a_bad_line_costs_only_itself(read, line, reason):
+    calls = read(GOOD, line, GOOD)
+    assert calls.calls.height >= 2
+    if reason:
+        assert reason in calls.rejects["reason"][0]
+        assert calls.rejects["line"][0] == 2
+        assert calls.rejects["offset"][0] == len(GOOD) + 1
+
+
+def test_a_deeply_nested_message_is_refused(read):
+    deep: object = "x"
+    for _ in range(300):
+        deep = [deep]
+    line = b'{"request":{"messages":[{"role":"user","content":' + b"[" * 300 + b"]" * 300 + b'}]},"response":"x"}'
+    calls = read(GOOD, line)
+    assert calls.rejects["reason"].to_list() == ["nested too deeply"]
+
+
+def test_nan_lone_surrogates_and_broken_utf8_do_not_cost_a_call(read):
+    calls = read(
+        GOOD.replace(b'"created":1780000000', b'"created":NaN'),
+        GOOD.replace(b"parcel", b"par\\ud83dcel"),
+        GOOD.replace(b"parcel", b"par\xffcel"),
+        b"\xef\xbb\xbf" + GOOD,
+    )
+    assert calls.calls.height == 4
+    assert calls.rejects.is_empty()
+
+
+def test_bad_lines_before_the_first_record_do_not_hide_the_log(read):
+    calls = read(*[b"starting up ..."] * 50, GOOD)
+    assert calls.calls.height == 1
+    assert calls.rejects.height == 50
+
+
+def test_strict_mode_stops_at_the_first_bad_line(read):
+    with pytest.raises(InputError, match=r"log.jsonl, line 2: .*not valid JSON"):
+        read(GOOD, b"{", strict=True)
+
+
+def test_a_gz_file_that_breaks_off_keeps_what_was_read(tmp_path):
+    raw = b"\n".join(orjson.dumps(pair(f"Parcel {n * 7919}", response={"id": f"c-{n}"})) for n in range(3000))
+    (tmp_path / "log.jsonl.gz").write_bytes(gzip.compress(raw)[:-2000])
+    calls = read_calls([tmp_path], redactor=PlainRedactor())
+    assert 0 < calls.calls.height < 3000
+    assert "breaks off" in calls.rejects["reason"].to_list()[-1]
+
+
+def test_gz_is_read_like_the_file_in_it(tmp_path):
+    (tmp_path / "log.gz").write_bytes(gzip.compress(GOOD))
+    assert only(read_calls([tmp_path / "log.gz"], redactor=PlainRedactor()))["source_file"] == "log.gz"
+
+
+def test_a_file_named_twice_is_read_once(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(GOOD)
+    calls = read_calls([tmp_path, tmp_path / "log.jsonl"], redactor=PlainRedactor())
+    assert calls.calls.height == 1
+    assert calls.files.height == 1
+
+
+def test_settings_outside_their_range_are_refused(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(GOOD)
+    with pytest.raises(SettingError, match="openai_pairs"):
+        read_calls([tmp_path], redactor=PlainRedactor(), format="opnai")
+    with pytest.raises(SettingError):
+        read_calls([tmp_path], redactor=PlainRedactor(), sampling_rate=0)
+
+
+def test_progress_ends_at_the_whole(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join([GOOD] * 1200))
+    seen: list[tuple[int, int]] = []
+    read_calls([tmp_path], redactor=PlainRedactor(), progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] == (tmp_path / "log.jsonl").stat().st_size
