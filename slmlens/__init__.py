@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
     from slmlens.results import Verdicts as Verdicts
+    from slmlens.run import Run as Run
     from slmlens.run import open_run as open_run
     from slmlens.sample import write_sample as write_sample
     from slmlens.stages import analyse as analyse
@@ -31,6 +32,7 @@ _HOMES = {
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",
     "Verdicts": "slmlens.results",
+    "Run": "slmlens.run",
     "open_run": "slmlens.run",
     "write_sample": "slmlens.sample",
     "analyse": "slmlens.stages",

@@ -68,7 +68,7 @@ STEPS: dict[str, Step] = {
     "route_intent": Step(SUPPORT, "triage", _CARE, *_TURBO, "label", "yes, from words; 2 % label noise", "pilot"),
     "score_priority": Step(SUPPORT, "triage", _CARE, *_TURBO, "label", "no: drawn by chance", "keep: quality (no signal)"),
     "moderate_review": Step(
-        SUPPORT, "community", _SHOP, *_GPT4O, "label", "yes; 2 % of the answers are the rare class", "keep: money",
+        SUPPORT, "community", _SHOP, *_GPT4O, "label", "yes; 2 % are the rare class", "keep: money",
         provider="azure", failures={"refusal": 0.006},
     ),
     "extract_case_facts": Step(
@@ -173,9 +173,8 @@ def _ended(rng: Random, call: Call) -> list[Call]:
     if outcome == "truncated":
         return [replace(call, answer=answer[: int(len(answer) * rng.uniform(0.4, 0.9))], outcome=outcome)]
     if outcome == "malformed":
-        broken = rng.choice(
-            (answer[: int(len(answer) * rng.uniform(0.5, 0.9))], answer.replace('", "', '" "', 1), answer[1:])
-        )
+        cut = answer[: int(len(answer) * rng.uniform(0.5, 0.9))]
+        broken = rng.choice((cut, answer[1:], answer.replace(": ", " ", 1)))
         retry = [*call.messages, {"role": "assistant", "content": broken}, {"role": "user", "content": _RETRY_PROMPT}]
         later = call.at + dt.timedelta(seconds=rng.randrange(3, 9))
         return [replace(call, answer=broken, outcome=outcome), replace(call, messages=retry, at=later)]

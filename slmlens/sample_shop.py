@@ -171,13 +171,8 @@ def _personal_data(rng: Random, case: Case) -> list[tuple[str, str, str]]:
     """Return (kind, value, sentence) of what the customer gives away."""
     first, last = case.slots["first"], case.slots["last"]
     mail = f"{first}.{last}{rng.randrange(10, 99)}@{rng.choice(_DOMAINS)}".lower()
-    phone = rng.choice(
-        (
-            f"+44 20 7946 0{rng.randrange(100, 999)}",
-            f"(202) 555-01{rng.randrange(10, 99)}",
-            f"+1 202 555 01{rng.randrange(10, 99)}",
-        )
-    )
+    tail = rng.randrange(10, 99)
+    phone = rng.choice((f"+44 20 7946 0{tail + 100}", f"(202) 555-01{tail}", f"+1 202 555 01{tail}"))
     found = []
     if rng.random() < _EMAIL_SHARE:
         found.append(

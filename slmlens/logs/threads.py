@@ -114,9 +114,12 @@ class ThreadReader:
             for node in file.nodes:
                 original = originals.get(node.uuid) if node.uuid else None
                 if original is not None and original.file != node.file:
-                    if node.number in self._drafts and original.number in self._drafts:
-                        copies.append((self._drafts[original.number], self._drafts.pop(node.number)))
-                    continue
+                    answer = original.answer
+                    if node.number not in self._drafts:
+                        continue
+                    if answer is not None and answer.number in self._drafts:
+                        copies.append((self._drafts[answer.number], self._drafts.pop(node.number)))
+                        continue
                 if node.uuid:
                     originals.setdefault(node.uuid, node)
                 builder.add(node)

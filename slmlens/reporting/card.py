@@ -14,19 +14,20 @@ from slmlens.reporting.plain_words import (
     ACTION,
     EVIDENCE,
     GRADE,
-    KEPT,
     OUTPUT,
+    kept_because,
     next_step,
     parity_of,
-    session_agreement,
     settles,
+    slm_words,
 )
 from slmlens.reporting.task_records import bucket_of
-from slmlens.reporting.text import counted, shorten, visible, without_scheme
+from slmlens.reporting.text import counted, sentence, shorten, visible, without_scheme
 
 _NAME_CHARS = 120
 _SKELETON_CHARS = 1200
 _LIST_ITEMS = 8
+_REASONS = 12
 _LABEL_ROOM = 0.14
 _HOLE = re.compile(r"<(?:number|one of \d+ values|text, \d+(?:-\d+)? words?|[A-Z_]{2,24})>")
 _FAILED = {"error": "errors", "refusal": "refusals", "truncated": "cut off", "malformed": "malformed"}
@@ -48,7 +49,7 @@ def evidence_badge(task: Json) -> dict[str, str]:
 def saving_cell(task: Json) -> dict[str, str]:
     """Return what a task is worth in one cell: a range a month, a rate per 1,000 calls, or ``no``."""
     if task["action"] == "keep":
-        return {"value": "no", "note": KEPT.get(task["keep_because"], "")}
+        return {"value": "no", "note": kept_because(task)}
     if task["saving_month_usd"] is not None:
         head, _, rest = usd_range(task["saving_month_usd"], per="").partition(" (")
         return {"value": head, "note": rest.rstrip(")")}
@@ -75,12 +76,12 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "agreement": _agreement(task),
         "saving": saving_cell(task),
         "money": _money(task),
-        "reasons": task["reasons"][:_LIST_ITEMS],
-        "flips": task["flips"][:_LIST_ITEMS],
+        "reasons": [sentence(text) for text in task["reasons"][:_REASONS]],
+        "flips": [sentence(text) for text in task["flips"][:_REASONS]],
         "levers": [_lever(entry) for entry in task["levers"][:_LIST_ITEMS]],
-        "candidates": task["candidates"][:_LIST_ITEMS],
+        "candidates": _candidates(task["candidates"]),
+        "candidates_left": max(0, len(task["candidates"]) - _LIST_ITEMS),
         "failures": [f"{n:,} {_FAILED[status]}" for status, n in task["failures"].items()],
-        "loop": _loop(task),
         "skeleton": skeleton(task["skeleton"]),
         "exemplars": list(exemplars),
         "task_id": task["task_id"],
@@ -137,7 +138,7 @@ def _agreement(task: Json) -> dict[str, Any] | None:
         return None
     ceiling = task["ceiling"]
     words = (
-        f"{estimate['slm']}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of answers acceptable "
+        f"{sentence(slm_words(estimate))[:-1]}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of answers acceptable "
         f"(middle {100 * estimate['a_p50']:.0f} %, 90 % interval); chance of parity {100 * estimate['p_parity']:.0f} %."
     )
     if ceiling is None:
@@ -191,6 +192,11 @@ def _money(task: Json) -> list[tuple[str, str]]:
     return lines
 
 
+def _candidates(candidates: Sequence[Json]) -> list[Json]:
+    """Return the first few models, those still in the running before those ruled out."""
+    return sorted(candidates, key=lambda entry: not entry["accepted"])[:_LIST_ITEMS]
+
+
 def _lever(lever: Json) -> dict[str, str]:
     saving = lever["saving_month_usd"]
     return {
@@ -198,13 +204,3 @@ def _lever(lever: Json) -> dict[str, str]:
         "saving": "not stated" if saving is None else f"about {usd_about(saving)} a month",
         "note": lever["note"],
     }
-
-
-def _loop(task: Json) -> str | None:
-    agreement = session_agreement(task)
-    if agreement is None:
-        return None
-    return (
-        f"Runs {task['steps_per_session']:.1f} times a session. At the middle estimate about {100 * agreement:.0f} % "
-        "of sessions would pass without a differing answer: in a loop, errors compound."
-    )

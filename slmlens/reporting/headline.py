@@ -42,6 +42,7 @@ class Outlook:
     :param spend_usd: Priced spend of the log; None: nothing could be priced.
     :param days: Days of the calendar window; None: the log has no times.
     :param month: ``low``, ``mid``, ``high`` in US dollars: the run-rate a month; None: not stated.
+    :param month_reason: Why there is no month, as a sentence.
     :param saving: ``p10``, ``p50``, ``p90`` in US dollars a month of the whole plan; None: not stated.
     :param per_1000_usd: Saving per 1,000 calls of each task to act on, where known.
     :param break_even: Break-even calls a month of each task to act on, where it has one.
@@ -58,6 +59,7 @@ class Outlook:
     spend_usd: float | None = None
     days: float | None = None
     month: Mapping[str, float | None] | None = None
+    month_reason: str | None = None
     saving: Mapping[str, float] | None = None
     per_1000_usd: Sequence[float] = ()
     break_even: Sequence[float] = ()
@@ -101,8 +103,7 @@ def _per_call(outlook: Outlook) -> str:
     where = f"{acting} of {counted(outlook.n_tasks, 'task')}"
     if not outlook.per_1000_usd:
         verb = "is worth a closer look" if acting == 1 else "are worth a closer look"
-        why = _why_no_month(outlook)
-        return f"{where} {verb} ({_readiness(outlook)}), but no saving is stated: {why}.{_seat(outlook)}"
+        return f"{where} {verb} ({_readiness(outlook)}), but no saving is stated. {_why(outlook)}{_seat(outlook)}"
     verb = "carries" if acting == 1 else "carry"
     rate = _span([usd_about(value) for value in sorted(outlook.per_1000_usd)], single="up to {}")
     pays = ""
@@ -113,7 +114,7 @@ def _per_call(outlook: Outlook) -> str:
         )
     return (
         f"{where} {verb} a potential saving of {rate} per 1,000 calls moved (before people cost){pays}: "
-        f"{_readiness(outlook)}. No monthly figure is stated: {_why_no_month(outlook)}.{_seat(outlook)}"
+        f"{_readiness(outlook)}. {_why(outlook)}{_seat(outlook)}"
     )
 
 
@@ -168,14 +169,13 @@ def _readiness(outlook: Outlook) -> str:
     return "each needs a pilot first" if outlook.n_pilot > 1 else "it needs a pilot first"
 
 
-def _why_no_month(outlook: Outlook) -> str:
+def _why(outlook: Outlook) -> str:
+    """Return the sentence that says why there is no monthly saving."""
     if outlook.spend_usd is None:
-        return "none of the calls could be priced (name their model with --assume-model)"
-    if outlook.days is None:
-        return "the log has no times"
+        return "None of the calls could be priced; --assume-model NAME prices calls whose model is not named."
     if outlook.month is None:
-        return f"the log covers {counted(round(outlook.days), 'day')}, too few for a month"
-    return "the money of these tasks could not be worked out"
+        return outlook.month_reason or "No month can be stated."
+    return "What these tasks would save a month could not be worked out."
 
 
 def _seat(outlook: Outlook) -> str:
@@ -218,6 +218,7 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
         spend_usd=summary["ledger"]["imported_usd"],
         days=window["days"],
         month=month,
+        month_reason=summary["ledger"]["month_reason"],
         saving=summary["plan"]["saving_month_usd"],
         per_1000_usd=_known(acting, "saving_per_1000_calls_usd"),
         break_even=_known(acting, "break_even_calls_month"),

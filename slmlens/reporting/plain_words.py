@@ -32,13 +32,16 @@ ACTION = {
 }
 """Action: (label, meaning)."""
 
-KEPT = {
-    "quality": "the answers would suffer",
+_KEPT = {
+    "quality": "the answers would likely suffer",
     "money": "the work would cost more than it saves",
     "gate": "a rule or a limit forbids it",
     "unknown": "there is too little data to judge",
 }
-"""Why a task is kept."""
+_KEPT_FOR_QUALITY = {
+    "open": "parity is too unlikely for a pilot to pay",
+    "no-signal": "its answers can't be told from chance",
+}
 
 GRADE = {
     "A": "50 or more graded calls of this small model on this task",
@@ -128,11 +131,25 @@ def parity_of(task: Json) -> Json | None:
     return max(known, key=lambda entry: entry["p_parity"], default=None)
 
 
+def kept_because(task: Json) -> str:
+    """Return why a task is kept, as a clause; empty for a task to act on."""
+    if task["keep_because"] == "quality" and task["evidence"] in _KEPT_FOR_QUALITY:
+        return _KEPT_FOR_QUALITY[task["evidence"]]
+    return _KEPT.get(task["keep_because"], "")
+
+
+def slm_words(estimate: Json | None) -> str:
+    """Return the small model that an estimate is for, as words that follow ``with``."""
+    if estimate is None:
+        return "a small model"
+    slm: str = estimate["slm"]
+    return slm.replace("any of", "any small model of", 1) if slm.startswith("any of ") else slm
+
+
 def next_step(task: Json) -> str:
     """Return what to do about a task, as an instruction."""
     name = f"“{shorten(task['name'], _NAME_LIMIT)}”"
-    estimate = parity_of(task)
-    slm = estimate["slm"] if estimate else "a small model"
+    slm = slm_words(parity_of(task))
     calls = task["pilot_calls"]
     trial = f"on {counted(calls, 'graded call')}" if calls else "on graded calls"
     tuned = " trained on this task's own calls" if mode_of(task["action"]) == "tuned" else ""

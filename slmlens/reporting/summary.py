@@ -141,7 +141,7 @@ def _has_prompts(plan: Plan) -> bool:
 
 def _unpriced(ledger: Ledger) -> list[str]:
     lines = [
-        f"{counted(row['calls'], 'call')} of {row['model'] or 'no named model'}"
+        f"{counted(row['calls'], 'call')}{' of ' + row['model'] if row['model'] else ''}"
         f"{' at ' + row['provider'] if row['provider'] else ''} could not be priced ({row['why']}; "
         f"{row['tokens'] or 0:,} tokens): their money is unknown and in no sum."
         for row in ledger.unpriced.head(_UNPRICED_SHOWN).iter_rows(named=True)

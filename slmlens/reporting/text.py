@@ -53,6 +53,14 @@ def shorten(text: str, limit: int) -> str:
     return f"{at_word.rstrip()}…"
 
 
+def sentence(text: str) -> str:
+    """Return our own words as a sentence: a capital first, a full stop last, a space before each percent sign."""
+    words = re.sub(r"(?<=\d)%", " %", text.strip())
+    if not words:
+        return ""
+    return words[0].upper() + words[1:] + ("" if words[-1] in ".!?" else ".")
+
+
 def joined(words: Sequence[str]) -> str:
     """Return the words as an English list: ``a``, ``a and b``, ``a, b and c``."""
     if len(words) <= 1:

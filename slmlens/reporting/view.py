@@ -23,6 +23,7 @@ _SECTIONS = {
 }
 _CARDS = {"leadership": 6, "finance": 6, "engineering": 40}
 _TOP_TASKS = 5
+_LARGE_TASKS = 25
 _FIRST_STEPS = 6
 _FIRST_ASSUMPTIONS = 6
 _EXEMPLARS = 3
@@ -62,7 +63,9 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "risks": risks(summary),
         "notes": [] if has_tasks else _particular(summary["limits"]),
         "key_assumptions": _key_assumptions(summary["assumptions"]) if has_tasks else [],
-        "tasks": rows,
+        "tasks": rows[:_LARGE_TASKS],
+        "small_tasks": rows[_LARGE_TASKS:],
+        "small_share": percent(sum(task["spend_share"] or 0.0 for task in tasks[_LARGE_TASKS:])),
         "monthly": any(task["saving_month_usd"] for task in tasks),
         "sample": summary["window"]["sampling_rate"] < 1,
         "cards": [card(task, summary, _exemplars(exemplars, task)) for task in chosen],

@@ -63,7 +63,8 @@ def measure_ceiling(answers: TaskAnswers, prompts: Ints, independent: Ints, seed
     pairs = {code: list(combinations(rows[:MAX_ANSWERS], 2)) for code, rows in groups.items()}
     every = np.array([pair for found in pairs.values() for pair in found], dtype=np.int64).reshape(-1, 2)
     same = np.split(answers.equal(every[:, 0], every[:, 1]), np.cumsum([len(found) for found in pairs.values()])[:-1])
-    shapes = [_partition(min(len(rows), MAX_ANSWERS), equal) for rows, equal in zip(groups.values(), same, strict=False)]
+    sizes = [min(len(rows), MAX_ANSWERS) for rows in groups.values()]
+    shapes = [_partition(size, equal) for size, equal in zip(sizes, same, strict=False)]
     hits = [float(equal.mean()) for equal in same if len(equal)]
     weights = [float(len(rows)) for rows in groups.values()]
     if not hits:

@@ -82,7 +82,11 @@ def pair(
             "created": 1_780_000_000,
             "model": "gpt-4o-2024-08-06",
             "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": answer, **(message or {})}, "finish_reason": "stop"}
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": answer, **(message or {})},
+                    "finish_reason": "stop",
+                }
             ],
             "usage": {"prompt_tokens": 20, "completion_tokens": 4, "total_tokens": 24},
             **(response or {}),

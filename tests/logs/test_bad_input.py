@@ -63,7 +63,9 @@ def test_every_record_refused_is_an_error_with_the_reason(read):
 
 def test_only_embeddings_is_an_error_that_says_so(read):
     with pytest.raises(InputError, match="no LLM call"):
-        read({"request": {"model": "e", "input": "x"}, "response": {"object": "list", "data": [{"object": "embedding"}]}})
+        read(
+            {"request": {"model": "e", "input": "x"}, "response": {"object": "list", "data": [{"object": "embedding"}]}}
+        )
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,23 @@ class Log:
 
     def __init__(self, session: str = SESSION, **common: object) -> None:
         self.lines: list[dict[str, object]] = []
-        self.common = {"sessionId": session, "isSidechain": False, "cwd": "/home/ana/shop", "version": "2.0.1", **common}
+        self.common = {
+            "sessionId": session,
+            "isSidechain": False,
+            "cwd": "/home/ana/shop",
+            "version": "2.0.1",
+            **common,
+        }
         self.second = 0
 
     def line(self, kind: str, **fields: object) -> str:
         self.second += 1
-        uuid = f"{self.common['sessionId'][:3]}-{len(self.lines)}-{self.common['isSidechain']}"
+        uuid = f"{self.common['sessionId'][:3]}-{len(self.lines)}-{self.common.get('agentId')}"
         parent = self.lines[-1]["uuid"] if self.lines else None
         stamp = f"2026-09-01T10:{self.second // 60:02d}:{self.second % 60:02d}.000Z"
-        self.lines.append({"type": kind, "uuid": uuid, "parentUuid": parent, "timestamp": stamp, **self.common, **fields})
+        self.lines.append(
+            {"type": kind, "uuid": uuid, "parentUuid": parent, "timestamp": stamp, **self.common, **fields}
+        )
         return uuid
 
     def user(self, content: object, **fields: object) -> str:
@@ -35,8 +43,21 @@ class Log:
     def answer(self, own: str, *blocks: object, usage: dict[str, int] | None = None, **fields: object) -> str:
         uuid = ""
         for number, block in enumerate(blocks):
-            counts = {"input_tokens": 4, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 10, "output_tokens": number + 1}
-            message = {"id": own, "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": [block], "stop_reason": None, "usage": usage or counts}
+            counts = {
+                "input_tokens": 4,
+                "cache_read_input_tokens": 100,
+                "cache_creation_input_tokens": 10,
+                "output_tokens": number + 1,
+            }
+            message = {
+                "id": own,
+                "type": "message",
+                "role": "assistant",
+                "model": "claude-sonnet-4-5",
+                "content": [block],
+                "stop_reason": None,
+                "usage": usage or counts,
+            }
             uuid = self.line("assistant", requestId=f"req-{own}", message=message, **fields)
         return uuid
 
@@ -69,9 +90,19 @@ def test_an_answer_split_over_lines_is_one_call_with_its_last_usage(tmp_path):
     log.answer("msg_1", {"type": "thinking", "thinking": "Hm."}, say("Reading."), use("t1", path="a.py"))
     calls = read_all(tmp_path, log=log)
     call = only(calls)
-    assert (call["input_tokens"], call["cached_tokens"], call["cache_write_tokens"], call["output_tokens"]) == (114, 100, 10, 3)
+    assert (call["input_tokens"], call["cached_tokens"], call["cache_write_tokens"], call["output_tokens"]) == (
+        114,
+        100,
+        10,
+        3,
+    )
     assert texts(calls)[call["answer_id"]] == ("assistant", 'Reading.\nRead({"path":"a.py"})')
-    assert (call["billing"], call["provider"], call["service"], call["call_id"]) == ("seat", "anthropic", "claude-code", "msg_1")
+    assert (call["billing"], call["provider"], call["service"], call["call_id"]) == (
+        "seat",
+        "anthropic",
+        "claude-code",
+        "msg_1",
+    )
     assert call["tags"] == ["project:shop"]
     assert call["started_at"] == datetime(2026, 9, 1, 10, 0, 2, tzinfo=UTC)
     assert call["latency_ms"] == 3000
@@ -103,8 +134,22 @@ def test_results_of_parallel_tools_are_in_the_next_prompt_though_they_stand_on_s
     log.user("Compare them.")
     log.answer("msg_1", use("t1"))
     log.answer("msg_1", use("t2"))
-    log.lines.append({**log.lines[0], "uuid": "r1", "parentUuid": log.lines[1]["uuid"], "message": {"role": "user", "content": result("t1", "one")}})
-    log.lines.append({**log.lines[0], "uuid": "r2", "parentUuid": log.lines[2]["uuid"], "message": {"role": "user", "content": result("t2", "two")}})
+    log.lines.append(
+        {
+            **log.lines[0],
+            "uuid": "r1",
+            "parentUuid": log.lines[1]["uuid"],
+            "message": {"role": "user", "content": result("t1", "one")},
+        }
+    )
+    log.lines.append(
+        {
+            **log.lines[0],
+            "uuid": "r2",
+            "parentUuid": log.lines[2]["uuid"],
+            "message": {"role": "user", "content": result("t2", "two")},
+        }
+    )
     log.answer("msg_2", say("They differ."))
     calls = read_all(tmp_path, log=log)
     stored = texts(calls)
@@ -136,7 +181,10 @@ def test_a_resumed_session_copies_lines_that_are_counted_once(tmp_path):
     resumed.user(result("t1", "def f(): ..."))
     resumed.answer("msg_2", say("Renamed."))
     calls = read_all(tmp_path, b_first=first, a_resumed=resumed)
-    assert calls.calls.select("call_id", "source_file").rows() == [("msg_1", "b_first.jsonl"), ("msg_2", "a_resumed.jsonl")]
+    assert calls.calls.select("call_id", "source_file").rows() == [
+        ("msg_1", "b_first.jsonl"),
+        ("msg_2", "a_resumed.jsonl"),
+    ]
     assert calls.duplicates.rows() == [("msg_1", "a_resumed.jsonl", 2)]
     assert len(calls.calls["message_ids"][1]) == 3
 
@@ -160,7 +208,13 @@ def test_a_subagent_is_a_step_named_by_the_tool_call_that_started_it(tmp_path):
 def test_a_synthetic_answer_is_an_error_and_an_old_cost_is_kept(tmp_path):
     log = Log()
     log.user("Go.")
-    failed = {"id": "x1", "role": "assistant", "model": "<synthetic>", "content": [say("API Error: 529")], "usage": {"input_tokens": 0, "output_tokens": 0}}
+    failed = {
+        "id": "x1",
+        "role": "assistant",
+        "model": "<synthetic>",
+        "content": [say("API Error: 529")],
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
     log.line("assistant", message=failed, isApiErrorMessage=True)
     log.user("Again.")
     log.answer("msg_1", say("Gone."), costUSD=0.0123)
@@ -181,9 +235,21 @@ def test_an_answer_that_a_cloud_served_is_metered(tmp_path):
 def test_lines_that_name_no_parent_follow_one_another(read):
     lines = [
         {"type": "user", "timestamp": "2026-09-01T10:00:00Z", "message": {"role": "user", "content": "Add."}},
-        {"type": "assistant", "timestamp": "2026-09-01T10:00:05Z", "message": {"role": "assistant", "content": [use("t1", "Write")]}},
-        {"type": "user", "timestamp": "2026-09-01T10:00:06Z", "message": {"role": "user", "content": result("t1", "ok")}},
-        {"type": "assistant", "timestamp": "2026-09-01T10:00:09Z", "message": {"role": "assistant", "content": [say("Done.")]}},
+        {
+            "type": "assistant",
+            "timestamp": "2026-09-01T10:00:05Z",
+            "message": {"role": "assistant", "content": [use("t1", "Write")]},
+        },
+        {
+            "type": "user",
+            "timestamp": "2026-09-01T10:00:06Z",
+            "message": {"role": "user", "content": result("t1", "ok")},
+        },
+        {
+            "type": "assistant",
+            "timestamp": "2026-09-01T10:00:09Z",
+            "message": {"role": "assistant", "content": [say("Done.")]},
+        },
     ]
     calls = read({"loglines": lines}, name="export.json")
     assert [len(ids) for ids in calls.calls["message_ids"]] == [1, 3]
@@ -212,3 +278,17 @@ def test_long_sessions_keep_their_whole_context(tmp_path, turns):
     calls = read_all(tmp_path, log=log)
     assert calls.calls["message_ids"].list.len().max() == 2 * turns - 1
     assert calls.messages.height == 2 * turns
+
+
+def test_a_copy_that_begins_in_the_middle_of_an_answer_is_still_a_copy(tmp_path):
+    first = Log()
+    first.user("Rename it.")
+    first.answer("msg_1", say("Reading."), use("t1"))
+    resumed = Log("9a1d2c3b-0000-4000-8000-000000000000")
+    resumed.lines = [{**first.lines[2]}]
+    resumed.second = 600
+    resumed.user(result("t1", "def f(): ..."))
+    resumed.answer("msg_2", say("Renamed."))
+    calls = read_all(tmp_path, b_first=first, a_resumed=resumed)
+    assert sorted(calls.calls["call_id"]) == ["msg_1", "msg_2"]
+    assert calls.duplicates.rows() == [("msg_1", "a_resumed.jsonl", 1)]

@@ -37,7 +37,10 @@ junk = st.recursive(
 def claude_line(kind: str, n: int) -> dict[str, object]:
     content: object = "Rename the function."
     if kind == "assistant":
-        content = [{"type": "text", "text": "Done."}, {"type": "tool_use", "id": "t1", "name": "Edit", "input": {"a": 1}}]
+        content = [
+            {"type": "text", "text": "Done."},
+            {"type": "tool_use", "id": "t1", "name": "Edit", "input": {"a": 1}},
+        ]
     return {
         "type": kind, "uuid": f"u{n}", "parentUuid": f"u{n - 1}", "sessionId": "s", "isSidechain": False,
         "timestamp": "2026-09-01T10:00:00Z", "requestId": "r", "cwd": "/home/ana/shop",

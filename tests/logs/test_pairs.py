@@ -99,7 +99,9 @@ def test_answers_that_continue_one_another_are_one_session(read):
                          "output": [{"type": "message", "content": [{"type": "output_text", "text": "Yes"}]}]},
         }  # fmt: skip
 
-    calls = read(turn("resp_a", None, 1), turn("resp_b", "resp_a", 2), turn("resp_c", "resp_b", 3), turn("resp_d", None, 4))
+    calls = read(
+        turn("resp_a", None, 1), turn("resp_b", "resp_a", 2), turn("resp_c", "resp_b", 3), turn("resp_d", None, 4)
+    )
     sessions = dict(calls.calls.select("call_id", "session_id").iter_rows())
     assert sessions["resp_a"] == sessions["resp_b"] == sessions["resp_c"] is not None
     assert sessions["resp_d"] is None
@@ -172,8 +174,14 @@ def test_a_logged_cost_is_kept_in_nano_dollars(read, record, nusd):
 
 
 def test_tool_calls_are_kept_and_the_answer_can_be_compared(read):
-    called = {"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"b": 2, "a": [1]}'}}]}
-    calls = read(pair(answer=None, message=called, request={"tools": [{"type": "function", "function": {"name": "find"}}]}))
+    called = {
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"b": 2, "a": [1]}'}}
+        ]
+    }
+    calls = read(
+        pair(answer=None, message=called, request={"tools": [{"type": "function", "function": {"name": "find"}}]})
+    )
     call = only(calls)
     assert call["tool_calls"] == [{"name": "find", "arguments": '{"a":[1],"b":2}'}]
     assert call["tool_names_offered"] == ["find"]
@@ -199,8 +207,13 @@ def test_an_answer_is_the_message_that_the_next_prompt_repeats(read):
 
 
 def test_pictures_and_reasoning_leave_no_text(read):
-    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
-    calls = read(pair(request={"messages": [{"role": "user", "content": content}]}, message={"reasoning_content": "Hm."}))
+    content = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
+    calls = read(
+        pair(request={"messages": [{"role": "user", "content": content}]}, message={"reasoning_content": "Hm."})
+    )
     assert texts(calls)[only(calls)["message_ids"][0]] == ("user", "What is this?\n[image]")
     assert not any("Hm." in text for _, text in texts(calls).values())
 
@@ -217,7 +230,10 @@ def test_pictures_and_reasoning_leave_no_text(read):
         ({"request": ASK, "response": None, "error": "timeout"}, "error"),
         (pair(answer=None, message={"refusal": "I can't."}), "refusal"),
         (pair(response={"choices": [{"index": 0, "finish_reason": "content_filter"}]}), "refusal"),
-        (pair(response={"choices": [{"index": 0, "message": {"content": "On i"}, "finish_reason": "length"}]}), "truncated"),
+        (
+            pair(response={"choices": [{"index": 0, "message": {"content": "On i"}, "finish_reason": "length"}]}),
+            "truncated",
+        ),
         ({"request": ASK, "response": SSE[: SSE.index("data: [DONE]") - 140]}, "truncated"),
         (pair(request={"response_format": {"type": "json_object"}}), "malformed"),
         (pair(answer='{"a": 1}', request={"response_format": {"type": "json_object"}}), "ok"),
@@ -252,7 +268,12 @@ def test_the_provider_is_the_one_that_was_asked(read, record, provider):
 
 def test_a_log_without_prompts_still_yields_its_usage_and_names_the_setting(read):
     calls = read(
-        {"timestamp": 1_780_000_000, "model": "gpt-4o", "usage": {"prompt_tokens": 9, "completion_tokens": 1}, "cost": 0.1}
+        {
+            "timestamp": 1_780_000_000,
+            "model": "gpt-4o",
+            "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+            "cost": 0.1,
+        }
     )
     call = only(calls)
     assert (call["input_tokens"], call["output_tokens"], call["status"]) == (9, 1, "ok")

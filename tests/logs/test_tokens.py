@@ -25,7 +25,10 @@ def test_the_ratio_is_that_of_the_same_model(read):
 
 def test_without_any_usage_the_default_is_used(read):
     call = only(read({"prompt": "x" * 390, "completion": "y" * 39}))
-    assert (call["input_tokens"], call["output_tokens"]) == (390 / DEFAULT_BYTES_PER_TOKEN, 39 / DEFAULT_BYTES_PER_TOKEN)
+    assert (call["input_tokens"], call["output_tokens"]) == (
+        390 / DEFAULT_BYTES_PER_TOKEN,
+        39 / DEFAULT_BYTES_PER_TOKEN,
+    )
     assert call["tokens_estimated"]
 
 

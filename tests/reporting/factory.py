@@ -408,7 +408,7 @@ def product() -> list[Spec]:
             payback=5.1,
             p_parity=0.83,
             a=(0.88, 0.94, 0.98),
-            skeleton="Choose one label.\nLabels: <one of 14 values>\n\nSubject: <text, 3-14 words>\n\n<text, 20-300 words>",
+            skeleton="Choose one label.\nLabels: <one of 14 values>\n\n<text, 3-14 words>\n\n<text, 20-300 words>",
             candidates=CANDIDATES,
             reasons=(
                 "A label student trained on earlier sessions reaches 91 % on later ones; the constant answer 22 %.",

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from slmlens.reporting.headline import Outlook, Prospect, headline
 
 MONTH = {"low": 8000.0, "mid": 8400.0, "high": 8900.0}
+SHORT = "The log covers 3.2 days; a month is stated from 7 days on."
 SAVING = {"p10": 1200.0, "p50": 2100.0, "p90": 3400.0}
 PRICED = Outlook(48_000, 23, 2, 3, spend_usd=8700.0, days=31.0, month=MONTH, saving=SAVING)
 
 
 def test_a_saving_is_potential_and_a_range_with_its_share_and_what_is_ready():
     assert headline(PRICED) == (
-        "5 of 23 tasks carry a potential saving of $1,200 to $3,400 a month (middle $2,100), 14 to 40 % of the $8,400 a "
-        "month these calls cost: 2 ready to move, 3 need a pilot first."
+        "5 of 23 tasks carry a potential saving of $1,200 to $3,400 a month (middle $2,100), 14 to 40 % of the "
+        "$8,400 a month these calls cost: 2 ready to move, 3 need a pilot first."
     )
 
 
@@ -41,14 +42,19 @@ def test_a_possible_loss_is_called_a_loss_and_gets_no_share():
 
 def test_without_a_month_it_speaks_per_1000_calls_and_of_the_break_even():
     short = replace(
-        PRICED, month=None, saving=None, days=3.2, per_1000_usd=(2.1, 0.4), break_even=(400_000.0, 20_000.0)
+        PRICED,
+        month=None,
+        month_reason=SHORT,
+        saving=None,
+        days=3.2,
+        per_1000_usd=(2.1, 0.4),
+        break_even=(400_000.0, 20_000.0),
     )
     assert headline(short) == (
-        "5 of 23 tasks carry a potential saving of $0.40 to $2.10 per 1,000 calls moved (before people cost) and break "
-        "even at 20,000 to 400,000 calls a month: 2 ready to move, 3 need a pilot first. No monthly figure is stated: the "
-        "log covers 3 days, too few for a month."
+        "5 of 23 tasks carry a potential saving of $0.40 to $2.10 per 1,000 calls moved (before people cost) and "
+        "break even at 20,000 to 400,000 calls a month: 2 ready to move, 3 need a pilot first. "
+        "The log covers 3.2 days; a month is stated from 7 days on."
     )
-    assert "the log has no times." in headline(replace(short, days=None))
     single = headline(replace(short, n_ready=1, n_pilot=0, per_1000_usd=(0.4,), break_even=(20_000.0,)))
     assert "carries a potential saving of up to $0.40 per 1,000 calls moved" in single
     assert "and breaks even at about 20,000 calls a month" in single
@@ -56,7 +62,7 @@ def test_without_a_month_it_speaks_per_1000_calls_and_of_the_break_even():
 
 def test_without_prices_it_names_the_setting_that_brings_them():
     text = headline(replace(PRICED, spend_usd=None, month=None, saving=None))
-    assert "no saving is stated: none of the calls could be priced (name their model with --assume-model)." in text
+    assert "no saving is stated. None of the calls could be priced; --assume-model NAME prices calls" in text
     assert "$" not in text
 
 
@@ -66,9 +72,9 @@ def test_when_nothing_pays_it_says_so_and_what_it_would_take():
         replace(PRICED, n_ready=0, n_pilot=0, saving=None, kept={"money": 14, "quality": 6, "unknown": 1}, nearest=near)
     )
     assert text == (
-        "No task in this log pays for a migration. These calls cost $8,000 to $8,900 (middle $8,400) a month. Of 23 tasks, "
-        "14 would not repay the work, 6 fail on quality and 1 has too little data to judge. The nearest, “rewrite search "
-        "query”, would break even at about 580,000 calls a month; the log shows about 12,000."
+        "No task in this log pays for a migration. These calls cost $8,000 to $8,900 (middle $8,400) a month. Of 23 "
+        "tasks, 14 would not repay the work, 6 fail on quality and 1 has too little data to judge. The nearest, "
+        "“rewrite search query”, would break even at about 580,000 calls a month; the log shows about 12,000."
     )
 
 
@@ -100,6 +106,7 @@ OUTLOOKS = st.builds(
     has_prompts=st.booleans(),
     spend_usd=st.none() | st.floats(0, 1e6),
     days=st.none() | st.floats(0.1, 90),
+    month_reason=st.none() | st.just(SHORT),
     month=st.none() | st.just(MONTH) | st.just({"low": None, "mid": 50.0, "high": None}),
     saving=st.none()
     | st.lists(st.floats(-1e5, 1e6), min_size=3, max_size=3).map(

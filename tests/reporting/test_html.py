@@ -14,11 +14,12 @@ from slmlens.reporting.view import AUDIENCES
 from tests.reporting.factory import SCENARIOS, Log, Spec, make_summary, many, product_log, scenario
 from tests.reporting.page import DOLLARS, PAYLOADS, Page, figures_of, poisoned
 
-ELEMENTS = set(
-    "html head meta title style body svg defs pattern rect circle symbol path line text use a header p span main section "
-    "h1 h2 h3 h4 dl div dt dd b small ul ol li table caption thead tbody tr th td article figure figcaption details summary "
-    "pre code footer".split()
-)
+ELEMENTS = {
+    "html", "head", "meta", "title", "style", "body", "svg", "defs", "pattern", "rect", "circle", "symbol", "path",
+    "line", "text", "use", "a", "header", "p", "span", "main", "section", "h1", "h2", "h3", "h4", "dl", "div", "dt",
+    "dd", "b", "small", "ul", "ol", "li", "table", "caption", "thead", "tbody", "tr", "th", "td", "article", "figure",
+    "figcaption", "details", "summary", "pre", "code", "footer",
+}  # fmt: skip
 URL_ATTRIBUTES = {"href", "src", "action", "formaction", "data", "poster", "srcset", "xlink:href"}
 
 

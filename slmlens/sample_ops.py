@@ -1,0 +1,211 @@
+"""The sample's operations assistant: help widget, manifests, SQL, replenishment plans and a nightly batch."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from random import Random
+
+from slmlens.sample_calls import Call, Message, compact
+from slmlens.sample_shop import Product, Shop, draw_slots, euros, long_date, moment
+
+EDITED_ON_DAY = 17
+"""Day of the window on which the prompt of ``sql_analyst`` is edited."""
+BATCH_DAYS = (6, 20, 34)
+"""Days of the window whose night runs the batch."""
+
+_POPULARITY = 1.1
+_COLOURS = (
+    "gold", "black", "natural", "white", "oatmeal", "blue", "green", "rust", "grey", "silver", "cream", "red", "brown", "clear",
+)  # fmt: skip
+_ROOMS = ("bedroom", "living room", "dining room", "office", "bathroom", "hallway", "kitchen", "garden")
+_MATERIALS = (
+    "oak", "ash", "beech", "walnut", "pine", "steel", "brass", "copper", "iron", "zinc", "wool", "cotton", "linen", "felt", "jute",
+    "rattan", "willow", "bamboo", "ceramic", "stoneware", "porcelain", "glass", "terracotta", "soy wax", "leather", "cork",
+)  # fmt: skip
+_WINTER = ("wool", "felt", "soy wax")
+_DEPOTS = ("North", "South", "East", "West", "Quay", "Central", "Park", "Hill")
+_COUNTRIES = ("IE", "GB", "DE", "NL", "BE", "DK", "SE", "AT", "FR", "ES", "IT", "PL")
+_DEPARTMENTS = ("lighting", "textiles", "furniture", "kitchen", "garden", "decoration", "rugs", "storage", "bath")
+_CODES = ("WELCOME10", "AUTUMN15", "FRIENDS", "NEWS5", "BLACKFRI")
+_ASIDES = (
+    "", "", "", "Hi, ", "Quick one: ", "For the Monday round: ", "Please: ", "The board wants to know: ", "Morning! ",
+    "Can you check: ", "Rafael asks: ", "For the season review: ", "I need this for a slide: ", "Out of curiosity: ",
+)  # fmt: skip
+_PASTED = (
+    (
+        "CONNECTION",
+        "report:Kestrel-41x@10.20.3.7:5432",
+        "The tool says it can't connect to postgres://{value}/shop, but first: ",
+    ),
+    (
+        "SECRET",
+        "sk-proj-q7Rk2VbN9tYwX4mJ8cLzA1sDfG5hPeUiO3nB6vT0",
+        "(the old script with OPENAI_API_KEY={value} no longer runs) ",
+    ),
+    ("IP", "10.20.3.12", "Same as on the replica at {value}, please: "),
+)
+
+
+def draw_ops(shop: Shop, rng: Random, start: dt.datetime, days: int, sizes: dict[str, int]) -> list[Call]:
+    """Return the calls of the operations assistant, without failures; ``sizes`` says how many of each step."""
+    edit = start + dt.timedelta(days=min(EDITED_ON_DAY, days // 2))
+    nights = [start + dt.timedelta(days=day, hours=2) for day in BATCH_DAYS if day < days] or [start]
+
+    def at_work() -> dt.datetime:
+        return moment(rng, start, days, office_hours=True)
+
+    return [
+        *(_faq(shop, rng, i, moment(rng, start, days, office_hours=False)) for i in range(sizes["faq_answer"])),
+        *(_manifest(shop, rng, i, at_work()) for i in range(sizes["normalise_manifest_line"])),
+        *(_sql(shop, rng, i, at_work(), edit) for i in range(sizes["sql_analyst"])),
+        *(_plan(shop, rng, i, at_work()) for i in range(sizes["plan_replenishment"])),
+        *(
+            _tag(shop, rng, nights[i % len(nights)] + dt.timedelta(seconds=2 * i))
+            for i in range(sizes["tag_catalogue"])
+        ),
+    ]
+
+
+def _prompt(shop: Shop, step: str, user: str, more: str = "") -> list[Message]:
+    system = "\n\n".join(part for part in (shop.prompts[step], more) if part)
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def _faq(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
+    questions = shop.texts["faq"]
+    weights = [1 / (rank + 1) ** _POPULARITY for rank in range(len(questions))]
+    question, answer = rng.choices(questions, weights=weights)[0]
+    return Call("faq_answer", f"conv_w{500_000 + number * 11}", None, at, _prompt(shop, "faq_answer", question), answer)
+
+
+def _manifest(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
+    day = at.date() - dt.timedelta(days=rng.randrange(3))
+    written = rng.choice((long_date(day), f"{calendar.month_name[day.month]} {day.day} {day.year}", day.isoformat()))
+    depot = f"{rng.choice(shop.cities)} {rng.choice(_DEPOTS)}"
+    row = {
+        "Carrier": rng.choice(shop.words["carriers"]),
+        "Parcel": f"{rng.choice('NPSTW')}{rng.choice('ABCDEFGH')}{rng.randrange(10**8, 10**9)}",
+        "Date": written,
+        "Depot": depot,
+        "Weight": f"{rng.randrange(180, 24_000)} g",
+        "Pieces": str(rng.randrange(1, 9)),
+    }
+    order = list(row)
+    rng.shuffle(order)
+    line = "; ".join(f"{label}: {row[label]}" for label in order)
+    answer = compact({
+        "carrier": row["Carrier"], "parcel": row["Parcel"], "date": day.isoformat(), "depot": depot, "weight": row["Weight"],
+        "pieces": int(row["Pieces"]),
+    })  # fmt: skip
+    session = f"conv_m{at:%m%d}{number % 8}"
+    return Call(
+        "normalise_manifest_line",
+        session,
+        f"dock-{number % 8}",
+        at,
+        _prompt(shop, "normalise_manifest_line", line),
+        answer,
+        json_mode=True,
+    )
+
+
+def _period(rng: Random, today: dt.date) -> tuple[str, dt.date, dt.date]:
+    """Return a period in words, its first day and the day after its last."""
+    first = today.replace(day=1)
+    before = (first - dt.timedelta(days=1)).replace(day=1)
+    kind = rng.randrange(4)
+    if kind == 0:
+        return "last month", before, first
+    if kind == 1:
+        month = rng.randrange(1, 10)
+        until = dt.date(today.year, month + 1, 1)
+        return f"in {calendar.month_name[month]}", dt.date(today.year, month, 1), until
+    if kind == 2:  # noqa: PLR2004
+        since = today - dt.timedelta(days=rng.randrange(5, 60))
+        return f"since {since.day} {calendar.month_name[since.month]}", since, today + dt.timedelta(days=1)
+    quarter = rng.randrange(3)
+    name = ("first", "second", "third")[quarter]
+    return f"in the {name} quarter", dt.date(today.year, 1 + 3 * quarter, 1), dt.date(today.year, 4 + 3 * quarter, 1)
+
+
+def _sql(shop: Shop, rng: Random, number: int, at: dt.datetime, edit: dt.datetime) -> Call:
+    period, since, until = _period(rng, at.date())
+    columns = rng.choice(("country", "channel"))
+    slots = {
+        "country": rng.choice(_COUNTRIES), "country_or_channel": columns, "department": rng.choice(_DEPARTMENTS),
+        "n": str(rng.randrange(3, 60)), "carrier": rng.choice(shop.words["carriers"]), "sku": rng.choice(shop.products).sku,
+        "code": rng.choice(_CODES), "intent": rng.choice(list(shop.words["problems"])), "period": period,
+        "period_sql": f"placed_at >= DATE '{since}' AND placed_at < DATE '{until}'",
+        "ticket_period_sql": f"opened_at >= DATE '{since}' AND opened_at < DATE '{until}'",
+    }  # fmt: skip
+    template = rng.choice(shop.texts["sql"])
+    planted: tuple[tuple[str, str], ...] = ()
+    aside = rng.choice(_ASIDES)
+    if number % 40 == 7:  # noqa: PLR2004
+        kind, value, words = _PASTED[number // 40 % len(_PASTED)]
+        aside, planted = words.format(value=value), ((kind, value),)
+    question = aside + template["question"].format(**slots)
+    more = shop.prompts["sql_analyst_edit"] if at >= edit else ""
+    answer = f"```sql\n{template['query'].format(**slots)}\n```"
+    person = number % 11
+    messages = _prompt(shop, "sql_analyst", question, more)
+    return Call(
+        "sql_analyst", f"conv_q{at:%m%d}{person:02d}", f"staff-{person:02d}", at, messages, answer, planted=planted
+    )
+
+
+def _plan(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
+    picked = rng.sample(list(shop.products), rng.randrange(6, 11))
+    slots = draw_slots(shop, rng, picked[0], at.date(), picked[0].cents)
+    figures = {
+        "budget": f"{rng.randrange(20, 240) * 100:,}", "pallets": str(rng.randrange(4, 30)), "a": picked[0].name,
+        "b": picked[1].name, "c": picked[2].name, "qa": str(rng.randrange(4, 40) * 6), "qb": str(rng.randrange(2, 20) * 6),
+        "sales": str(rng.randrange(40, 400)), "weekly": f"{rng.uniform(4, 50):.1f}", "lead": str(rng.randrange(10, 60)),
+        "need": str(rng.randrange(60, 420)), "free": str(rng.randrange(0, 90)), "spread": f"{rng.uniform(1, 9):.1f}",
+        "safety": str(rng.randrange(5, 60)), "point": str(rng.randrange(70, 460)), "out": str(rng.randrange(3, 20)),
+        "loss": str(rng.randrange(120, 2400)), "over": str(rng.randrange(10, 90)),
+    }  # fmt: skip
+    texts = shop.texts["plan"]
+    sheet = "\n".join(_stock_line(rng, product) for product in picked)
+    request = f"{rng.choice(texts['constraints'])}\n\nStock sheet of {long_date(at.date())}\n{sheet}"
+    parts = [rng.choice(texts["decisions"]), *rng.sample(texts["reasons"], rng.randrange(4, 7))]
+    parts += [*rng.sample(texts["risks"], rng.randrange(1, 4)), rng.choice(texts["checks"])]
+    answer = "\n\n".join(parts).format(**{**slots, **figures})
+    messages = _prompt(shop, "plan_replenishment", request.format(**{**slots, **figures}))
+    return Call("plan_replenishment", f"conv_p{9_000 + number * 5}", f"staff-{20 + number % 3}", at, messages, answer)
+
+
+def _stock_line(rng: Random, product: Product) -> str:
+    return (
+        f"{product.sku} {product.name}: on hand {rng.randrange(120)}, reserved {rng.randrange(20)}, "
+        f"on order {rng.randrange(4) * 24}, sold {rng.randrange(12, 400)} in 8 weeks, "
+        f"lead time {rng.randrange(10, 60)} days, pack of {rng.choice((1, 4, 6, 12))}, margin {euros(product.cents * rng.randrange(25, 60) // 100)}"
+    )
+
+
+def _tag(shop: Shop, rng: Random, at: dt.datetime) -> Call:
+    material, colour, room = rng.choice(_MATERIALS), rng.choice(_COLOURS), rng.choice(_ROOMS)
+    product = rng.choice(shop.products)
+    slots = {
+        **draw_slots(shop, rng, product, at.date(), product.cents),
+        "material": material,
+        "colour": colour,
+        "room": room,
+    }
+    texts = shop.texts["catalogue"]
+    core = [rng.choice(texts[part]) for part in ("materials", "colours", "rooms")]
+    core += rng.sample(texts["fillers"], rng.randrange(0, 4))
+    rng.shuffle(core)
+    text = " ".join([rng.choice(texts["openings"]), *core]).format(**slots)
+    season = "summer" if room == "garden" else "winter" if material in _WINTER else "all"
+    tags = {"material": material, "colour": colour, "room": room, "season": season}
+    return Call(
+        "tag_catalogue",
+        f"conv_batch{at:%Y%m%d}",
+        "svc-catalogue",
+        at,
+        _prompt(shop, "tag_catalogue", text),
+        compact(tags),
+        json_mode=True,
+    )

@@ -1,0 +1,260 @@
+"""What the stage says of logs whose truth is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from slmlens.errors import ContractError, SettingError
+from slmlens.suitability.assess import assess
+from slmlens.suitability.false_green import false_green
+from slmlens.suitability.settings import AssessSettings
+from slmlens.tables import EvidenceTable
+from tests.suitability.trap_logs import frame, pair, tasks_of, trap, trap_maker
+
+GREEN = {"likely", "shown"}
+TOPICS = {"billing": ["invoice", "charge"], "refund": ["reimburse", "return"], "tech": ["crash", "login"]}
+
+
+@pytest.fixture(scope="module")
+def maker(shared):
+    return trap_maker(shared)
+
+
+def verdict_of(rows, **settings):
+    return assess(tasks_of(rows), **settings).verdicts.row(0, named=True)
+
+
+def tickets(n=240, *, timed=True, label=lambda topic, _rng: topic, seed=0, sessions=3):
+    rng = random.Random(seed)
+    rows = []
+    for i in range(n):
+        topic = rng.choice(sorted(TOPICS))
+        filler = " ".join(rng.choice(["hello", "please", "today", "order", "urgent", "thanks", "again"]) for _ in range(4))
+        prompt = f"{filler} about my {rng.choice(TOPICS[topic])} no {rng.randrange(10**5)}"
+        rows.append(pair(i, prompt, {"intent": label(topic, rng)}, f"s{i // sessions}", day=28 * i / n if timed else None))
+    return rows
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", ["coin_flip", "coin_flip_repeats"])
+def test_a_coin_flip_is_no_signal(maker, name, seed):
+    rows, _ = trap(maker, name, seed)
+    found = verdict_of(rows)
+    assert found["evidence"] == "no-signal"
+    assert found["learnable"] is False
+
+
+@pytest.mark.parametrize("name", ["planted_rule", "prompt_edited"])
+def test_a_planted_rule_is_likely_for_a_tuned_model(maker, name):
+    rows, _ = trap(maker, name, 0)
+    found = verdict_of(rows)
+    assert found["evidence"] == "likely"
+    assert found["grade"] == "C"
+    assert found["tuned"]["p_parity"] >= 0.8
+    assert found["null_p"] <= 0.01
+
+
+def test_a_planted_format_is_found_by_rules_that_reformat_and_not_by_lookup(maker):
+    rows, _ = trap(maker, "planted_format", 0)
+    verdicts = assess(tasks_of(rows))
+    assert verdicts.verdicts.item(0, "evidence") in GREEN
+    note = verdicts.evidence.filter(pl.col("source") == "program").item(0, "note")
+    assert "as yyyy-mm-dd" in note
+    assert "digits only" in note
+    assert "looked up" not in note
+
+
+def test_a_constant_does_not_pass_a_step_with_a_rare_class(maker):
+    rows, truth = trap(maker, "rare_label", 0)
+    found = verdict_of(rows)
+    assert found["constant"] == pytest.approx(truth["constant_agreement"])
+    assert found["evidence"] not in GREEN
+    assert found["program_lo90"] is None
+    assert found["rare_class"] == "block"
+    assert found["rare_n"] >= 10
+
+
+def test_the_incumbents_self_agreement_is_found(maker):
+    rows, truth = trap(maker, "self_disagreement", 0)
+    found = verdict_of(rows)
+    signals = {entry["name"]: entry["value"] for entry in found["signals"]}
+    assert found["ceiling_lo90"] <= truth["pairwise_agreement"] <= found["ceiling_hi90"]
+    assert signals["ceiling_mode_lo90"] <= truth["mode_agreement"] <= signals["ceiling_mode_hi90"]
+    assert found["a_needed"] < 0.70
+
+
+def test_wordings_that_differ_in_a_number_only_do_not_count_as_learned(maker):
+    rows, _ = trap(maker, "near_duplicates", 0)
+    found = verdict_of(rows)
+    assert found["evidence"] == "open"
+    assert found["learnable"] is False
+
+
+def test_five_templates_have_no_green_task_and_two_constants(maker):
+    rows, truth = trap(maker, "five_templates", 0, 2_000)
+    found = assess(tasks_of(rows, lambda i, _row: truth["gold"][i])).verdicts
+    by_task = {row["task_id"]: row for row in found.iter_rows(named=True)}
+    assert not GREEN & set(found.get_column("evidence"))
+    assert not any(row["learnable"] for row in by_task.values())
+    assert {task for task, row in by_task.items() if (row["program_lo90"] or 0) >= 0.99} == {"sql", "summarise"}
+    assert by_task["route"]["evidence"] == "no-signal"
+
+
+def test_no_seed_makes_hostile_text_or_personal_data_crash(maker):
+    for name in ("hostile_text", "personal_data"):
+        rows, _ = trap(maker, name, 0)
+        assert assess(tasks_of(rows)).verdicts.height == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coin_flip", "coin_flip_repeats", "planted_rule"])
+def test_the_words_hold_over_many_seeds(maker, name):
+    words = [verdict_of(trap(maker, name, seed)[0])["evidence"] for seed in range(100, 108)]
+    wanted = "likely" if name == "planted_rule" else "no-signal"
+    assert words.count(wanted) == len(words)
+
+
+def test_row_order_and_the_hash_key_do_not_matter():
+    rows = tickets(120)
+    shuffled = rows[:]
+    random.Random(5).shuffle(shuffled)
+    for one, other in ((tasks_of(rows), tasks_of(shuffled)), (tasks_of(rows, key="a"), tasks_of(rows, key="b"))):
+        left, right = assess(one), assess(other)
+        assert_frame_equal(left.verdicts, right.verdicts)
+        assert_frame_equal(left.evidence, right.evidence)
+
+
+def test_without_times_neither_row_order_nor_the_hash_key_matters():
+    rows = tickets(120, timed=False)
+    left, right = assess(tasks_of(rows, key="a")), assess(tasks_of(rows[::-1], key="b"))
+    assert_frame_equal(left.verdicts, right.verdicts)
+
+
+def test_without_times_the_split_says_so_and_nothing_is_green():
+    found = verdict_of(tickets(timed=False))
+    assert not found["time_ordered"]
+    assert found["evidence"] == "open"
+    assert any("not a time split" in reason for reason in found["reasons"])
+    assert verdict_of(tickets())["evidence"] == "likely"
+
+
+def test_noise_in_the_labels_keeps_a_rule_from_green_unless_repeats_explain_it():
+    found = verdict_of(tickets(600, label=lambda topic, rng: topic if rng.random() < 0.8 else rng.choice(sorted(TOPICS))))
+    assert found["learnable"]
+    assert found["evidence"] == "open"
+
+
+def test_few_calls_or_units_are_not_judged():
+    assert verdict_of(tickets(20))["evidence"] == "not-enough-data"
+    one_session = tickets(60, sessions=60)
+    assert verdict_of(one_session)["evidence"] == "not-enough-data"
+
+
+def test_failed_calls_are_counted_and_not_learned_from():
+    rows = tickets(60)
+    for row in rows[:7]:
+        row["status"] = "truncated"
+    found = verdict_of(rows)
+    assert found["n_ok"] == 53
+    assert found["failures"] == [{"status": "truncated", "n": 7}]
+
+
+def test_a_task_of_which_every_call_failed_still_has_a_verdict():
+    rows = tickets(40)
+    for row in rows:
+        row["status"] = "error"
+    found = verdict_of(rows)
+    assert (found["n_ok"], found["evidence"], found["tuned"]) == (0, "not-enough-data", None)
+
+
+def test_a_prompt_larger_than_any_window_is_gated():
+    rows = tickets(60)
+    for row in rows:
+        row["response"]["usage"]["prompt_tokens"] = 230_000
+    found = verdict_of(rows)
+    assert found["evidence"] == "gated"
+    assert "230,000 tokens" in found["gate"]
+
+
+def test_prompts_with_images_are_gated():
+    rows = tickets(60)
+    for row in rows:
+        row["request"]["messages"][1]["content"] += "\n[image]"
+    assert "images" in verdict_of(rows)["gate"]
+
+
+def test_a_constant_answer_is_code_and_not_a_candidate():
+    rows = [pair(i, f"order {i} of client {i % 7}", "OK", f"s{i}", day=i / 20) for i in range(320)]
+    found = verdict_of(rows)
+    assert found["program_lo90"] >= 0.99
+    assert found["evidence"] == "open"
+    assert "plain code" in found["reasons"][0]
+
+
+def graded(agreement, n, mode="swap"):
+    def probe(tasks):
+        row = {"task_id": "task", "mode": mode, "slm": "Granite", "source": "pilot", "n": n, "n_units": n}
+        row |= {"agreement": agreement, "note": "graded by hand"}
+        assert tasks.tasks.height == 1
+        return frame(EvidenceTable, [row])
+
+    return probe
+
+
+def test_a_pilot_decides_where_there_is_one():
+    rows = tickets(sessions=1)
+    good = verdict_of(rows, probes=[graded(1.0, 240)])
+    assert (good["evidence"], good["grade"], good["swap"]["slm"]) == ("shown", "A", "Granite")
+    few = verdict_of(rows, probes=[graded(1.0, 30)])
+    assert (few["evidence"], few["grade"]) == ("likely", "B")
+    bad = verdict_of(rows, probes=[graded(0.5, 240)])
+    assert (bad["evidence"], bad["grade"]) == ("unlikely", "A")
+
+
+def test_a_probe_that_returns_something_else_is_our_defect():
+    with pytest.raises(ContractError):
+        assess(tasks_of(tickets(40)), probes=[lambda _tasks: pl.DataFrame({"x": [1]})])
+
+
+def test_what_few_sessions_share_is_not_shown():
+    rows = tickets(300, label=lambda topic, _rng: topic)
+    for i, row in enumerate(rows):
+        if i in {9, 99, 199, 280}:
+            row["response"]["choices"][0]["message"]["content"] = '{"intent": "Ms Kowalska"}'
+            row["request"]["messages"][1]["content"] = "the rare one about Kowalska"
+    found = assess(tasks_of(rows))
+    assert found.verdicts.item(0, "rare_class") is not None
+    assert "owalska" not in str(found.verdicts.rows()) + str(found.evidence.rows())
+
+
+def test_every_threshold_is_an_assumption_with_a_source_and_a_date():
+    assumptions = assess(tasks_of(tickets(40)), settings=AssessSettings(parity=0.9)).assumptions
+    named = dict(assumptions.select("name", "value").iter_rows())
+    assert named["assess.parity"] == "0.9"
+    assert named["prior.swap.log_output_tokens"] == "-0.671"
+    assert all(assumptions.get_column("source"))
+    assert all(dt.date.fromisoformat(day) for day in assumptions.get_column("date"))
+
+
+@pytest.mark.parametrize("bad", [{"parity": 1.2}, {"alpha": 0}, {"min_calls": 0}])
+def test_settings_outside_their_range_are_refused(bad):
+    with pytest.raises(SettingError):
+        AssessSettings(**bad)
+
+
+def test_a_learnable_log_is_no_longer_learnable_once_its_answers_are_shuffled():
+    rows = tickets(180, sessions=2)
+    found = false_green(tasks_of(rows), shuffles=4)
+    assert (found["rate"], found["pairs"], found["tasks_without_probe"]) == (0.0, 4, 0)
+
+
+def test_a_log_without_tasks_has_no_verdicts():
+    tasks = tasks_of([])
+    verdicts = assess(tasks)
+    assert (verdicts.verdicts.height, verdicts.evidence.height) == (0, 0)
+    assert false_green(tasks)["rate"] is None

@@ -1,0 +1,209 @@
+"""Intervals, splits, the student and its null, the ceiling, and the posterior: each against what is known exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from slmlens.suitability.answers import parse_answer
+from slmlens.suitability.ceiling import measure_ceiling
+from slmlens.suitability.comparators import compare_task
+from slmlens.suitability.features import gram_matrix
+from slmlens.suitability.intervals import Share, clopper_pearson, clustered_share
+from slmlens.suitability.posterior import Graded, Target, calls_to_settle, posterior_of_a
+from slmlens.suitability.priors import Prior, prior_table, swap_prior, tuned_prior
+from slmlens.suitability.splits import earlier_units, group_folds, leak_groups
+from slmlens.suitability.student import RIDGE, fit_prompts, holm, permutation_null
+from slmlens.tables import OUTPUT_KINDS
+
+PARITY = Target(0.95, 0.80, 0.3, None)
+FLAT = Prior(0.5, 2.0, "flat")
+
+
+def share(value: float, n: int) -> Share:
+    return Share(value, *clopper_pearson(value * n, n), n, n, n)
+
+
+class TestIntervals:
+    @pytest.mark.parametrize(("n", "target"), [(29, 0.90), (59, 0.95), (149, 0.98)])
+    def test_calls_without_a_failure_certify_what_the_tables_say(self, n, target):
+        assert clopper_pearson(n, n, 0.05)[0] >= target > clopper_pearson(n - 1, n - 1, 0.05)[0]
+
+    def test_calls_that_share_a_session_count_for_less(self):
+        rng = np.random.default_rng(0)
+        hits = np.repeat(rng.random(40) < 0.7, 10).astype(float)
+        alone = clustered_share(hits, np.arange(400))
+        shared = clustered_share(hits, np.repeat(np.arange(40), 10))
+        assert shared.n_eff < 60 < alone.n_eff
+        assert shared.lo90 < alone.lo90
+
+    def test_the_interval_of_clustered_calls_covers_the_truth(self):
+        rng = np.random.default_rng(1)
+        held = 0
+        for _ in range(200):
+            rates = rng.beta(4, 1, size=25)
+            hits = (rng.random((25, 6)) < rates[:, None]).astype(float).ravel()
+            found = clustered_share(hits, np.repeat(np.arange(25), 6))
+            held += found.lo90 <= 0.8 <= found.hi90
+        assert held >= 0.86 * 200
+
+
+class TestSplits:
+    @given(st.lists(st.integers(0, 8), min_size=2, max_size=40))
+    def test_a_unit_is_never_on_both_sides(self, units):
+        units = np.array(sorted(units))
+        early = earlier_units(units, 0.7)
+        assert not set(units[early]) & set(units[~early])
+        if len(set(units)) > 1:
+            assert 0 < early.sum() < len(units)
+
+    def test_prompts_that_differ_in_numbers_case_or_space_are_one_group(self):
+        groups = leak_groups(["Ticket 17: late", "ticket 204:  LATE ", "ticket 3: lost"])
+        assert groups[0] == groups[1] != groups[2]
+
+    def test_a_group_lies_in_one_fold_whatever_the_row_order(self):
+        texts = [f"wording {chr(97 + i % 11)} no {i}" for i in range(60)]
+        folds = group_folds(texts, leak_groups(texts), 0)
+        back = group_folds(texts[::-1], leak_groups(texts[::-1]), 0)[::-1]
+        assert (folds == back).all()
+        assert len(set(folds)) > 1
+        assert all(len(set(folds[i::11])) == 1 for i in range(11))
+
+
+class TestStudent:
+    def test_leaving_rows_out_equals_a_fit_without_them(self):
+        rng = np.random.default_rng(2)
+        texts = [" ".join(rng.choice(list("abcdefgh"), 5)) + f" {i}" for i in range(60)]
+        gram, codes = gram_matrix(texts), rng.integers(0, 3, 60)
+        early, folds = np.arange(60) < 42, np.arange(60) % 5
+        fitted = fit_prompts(gram, early, folds)
+        for rows, predicted in [(np.flatnonzero(~early), fitted.later(codes)), (folds == 2, fitted.out_of_fold(codes)[folds == 2])]:
+            kept = np.setdiff1d(np.arange(60), np.arange(60)[rows])
+            inner = gram[np.ix_(kept, kept)] + 1 + RIDGE * np.eye(len(kept))
+            cross = gram[rows][:, kept] + 1
+            refit = (cross @ np.linalg.solve(inner, np.eye(3)[codes[kept]])).argmax(axis=1)
+            assert (refit == predicted).all()
+
+    def test_similar_prompts_are_similar(self):
+        gram = gram_matrix(["the invoice is wrong", "the invoice is late", "Ärger mit dem Paket", ""])
+        assert gram[0, 1] > gram[0, 2]
+        assert np.allclose(gram.diagonal()[:3], 1, atol=1e-4)
+        assert gram[3].max() < 1e-6
+
+    def test_answers_that_stick_to_their_session_are_no_signal(self):
+        rng = np.random.default_rng(3)
+        low = 0
+        for i in range(200):
+            units = np.repeat(np.arange(12), 10)
+            predicted, actual = np.repeat(rng.integers(0, 2, 12), 10), np.repeat(rng.integers(0, 2, 12), 10)
+            low += permutation_null(predicted, actual, units, 199, i)[0] <= 0.05
+        assert low <= 0.10 * 200
+
+    def test_a_clear_signal_has_a_p_value_that_survives_many_tasks(self):
+        codes = np.tile([0, 1, 2], 60)
+        p, _ = permutation_null(codes, codes, np.repeat(np.arange(60), 3), 999, 0)
+        units = np.arange(180)
+        q, _ = permutation_null(codes, codes, units, 999, 0)
+        assert q < 1e-5
+        assert p == 1.0, "every session has the same answers in the same order: moving sessions changes nothing"
+
+    def test_holm_is_what_holm_wrote(self):
+        assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+        assert holm([]) == []
+
+
+class TestCeiling:
+    @staticmethod
+    def measure(labels, prompts, sessions):
+        answers = compare_task([parse_answer(label, None) for label in labels], np.array(sessions))
+        return measure_ceiling(answers, np.array(prompts), np.array(sessions), 0)
+
+    def test_without_repeats_there_is_no_ceiling(self):
+        assert self.measure(["a", "b", "a"], [0, 1, 2], [0, 1, 2]).pair is None
+
+    def test_a_repeat_inside_one_session_may_be_a_retry_and_does_not_count(self):
+        found = self.measure(["a", "b", "a", "b"], [0, 0, 1, 1], [0, 0, 1, 1])
+        assert found.pair is None
+        assert found.repeats_equal == 0
+
+    def test_an_answer_from_a_cache_does_not_count(self):
+        assert self.measure(["a", "a"], [0, 0], [0, -1]).pair is None
+
+    def test_repeats_that_always_agree_are_a_cache_hit(self):
+        found = self.measure(["a", "a", "b", "b", "b"], [0, 0, 1, 1, 1], [0, 1, 2, 3, 4])
+        assert found.pair is not None
+        assert (found.pair.value, found.repeats_equal, found.repeat_share) == (1.0, 1.0, 0.6)
+
+    def test_pairwise_and_modal_agreement_are_found_again(self):
+        rng = np.random.default_rng(4)
+        held_pair = held_mode = 0
+        for _ in range(20):
+            labels = ["xyz"[0] if u < 0.8 else "y" if u < 0.9 else "z" for u in rng.random(600)]
+            prompts, sessions = np.repeat(np.arange(200), 3), np.arange(600)
+            modal = np.repeat(rng.integers(0, 3, 200), 3)
+            turned = ["xyz"[("xyz".index(label) + turn) % 3] for label, turn in zip(labels, modal, strict=True)]
+            found = self.measure(turned, prompts, sessions)
+            held_pair += found.pair.lo90 <= 0.66 <= found.pair.hi90
+            held_mode += found.mode_lo90 <= 0.80 <= found.mode_hi90
+        assert held_pair >= 15
+        assert held_mode >= 15
+
+
+class TestPosterior:
+    def test_without_a_probe_it_is_the_beta_posterior(self):
+        found = posterior_of_a(FLAT, PARITY, graded=Graded("m", 40, 0.9))
+        exact = stats.beta(1 + 36, 1 + 4)
+        assert found.quantile(np.array([0.05, 0.5, 0.95])) == pytest.approx(exact.ppf([0.05, 0.5, 0.95]), abs=0.003)
+        assert found.p_parity == pytest.approx(exact.sf(0.95), abs=0.003)
+
+    @given(st.floats(0.05, 0.98), st.floats(0.3, 1.0), st.integers(20, 400))
+    @settings(max_examples=40, deadline=None)
+    def test_quantiles_never_fall_and_an_anchor_never_lowers_parity(self, mean, anchor, n):
+        prior = Prior(mean, 2.6, "")
+        bare, anchored = posterior_of_a(prior, PARITY), posterior_of_a(prior, PARITY, anchor=share(anchor, n))
+        assert anchored.p_parity >= bare.p_parity - 1e-9
+        quantiles = anchored.as_parity("m")["quantiles"]
+        assert len(quantiles) == 101
+        assert np.all(np.diff(quantiles) >= 0)
+        assert 0 <= quantiles[0] <= quantiles[-1] <= 1
+
+    def test_nothing_agrees_more_often_than_the_modal_answer(self):
+        found = posterior_of_a(FLAT, PARITY, cut=0.8)
+        assert found.quantile(np.array([1.0]))[0] <= 0.8 + 1 / 400
+        assert found.p_parity == pytest.approx(0, abs=1e-9)
+
+    def test_a_lower_self_agreement_lowers_the_bar_but_not_below_the_skill(self):
+        agreed = share(0.66, 300)
+        assert Target(0.95, 0.8, 0.33, agreed).point == pytest.approx(0.627)
+        assert Target(0.95, 0.8, 0.60, agreed).point == pytest.approx(0.648)
+        assert Target(0.95, 0.8, 0.70, agreed).point == 1.0
+        assert Target(0.95, 0.8, 0.98, None).point == pytest.approx(0.996)
+
+    def test_a_pilot_is_never_longer_than_its_cap(self):
+        for value in (0.2, 0.9, 0.96, 0.999):
+            found = posterior_of_a(FLAT, PARITY, graded=Graded("m", 200, value))
+            assert 30 <= calls_to_settle(found, 0.95, 500) <= 500
+
+    def test_a_hopeless_model_is_settled_at_the_first_look(self):
+        assert calls_to_settle(posterior_of_a(FLAT, PARITY, graded=Graded("m", 400, 0.3)), 0.95, 500) == 30
+
+
+class TestPriors:
+    def test_longer_answers_and_smaller_models_are_doubted_more(self):
+        assert swap_prior(10, 8).mean > swap_prior(100, 8).mean > swap_prior(100, 1.5).mean
+
+    def test_the_published_coefficients_are_used(self):
+        logit = 3.105 - 0.671 * np.log(20) + 0.270 * np.log(8)
+        assert swap_prior(20, 8).mean == pytest.approx(1 / (1 + np.exp(-logit)))
+
+    @pytest.mark.parametrize("kind", OUTPUT_KINDS)
+    def test_every_kind_of_answer_has_a_tuned_prior(self, kind):
+        assert 0 < tuned_prior(kind, 2).mean < 1
+        assert tuned_prior("tool_call", 9).mean < tuned_prior("tool_call", 2).mean
+
+    def test_every_prior_has_a_source_and_a_date(self):
+        table = prior_table()
+        assert table.select("source", "date", "kind").null_count().sum_horizontal().item() == 0
