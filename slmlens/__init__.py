@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from slmlens.run import Run as Run
     from slmlens.run import open_run as open_run
     from slmlens.sample import write_sample as write_sample
+    from slmlens.stages import Settings as Settings
     from slmlens.stages import analyse as analyse
     from slmlens.stages import assess as assess
     from slmlens.stages import discover_tasks as discover_tasks
@@ -35,6 +36,7 @@ _HOMES = {
     "Run": "slmlens.run",
     "open_run": "slmlens.run",
     "write_sample": "slmlens.sample",
+    "Settings": "slmlens.stages",
     "analyse": "slmlens.stages",
     "assess": "slmlens.stages",
     "discover_tasks": "slmlens.stages",

@@ -50,7 +50,7 @@ def settle(ledger: Ledger, rows: pl.DataFrame) -> Accounts:
     unit = money_unit(ledger.imported_nusd)
     placed = apportion([ledger.tasks_nusd, ledger.unassigned_nusd, ledger.excluded_nusd], unit)
     shown_spend = apportion(spend.fill_null(0).to_list(), unit, placed[0])
-    buckets = [bucket_of(action) for action in rows.get_column("action")]
+    buckets = [bucket_of(*task) for task in rows.select("action", "p90_nusd").iter_rows()]
     runrate = rows.get_column("runrate_nusd").fill_null(0).to_list()
     covered = _coverage(ledger, buckets, runrate, unit)
     return Accounts(

@@ -21,7 +21,7 @@ from slmlens.reporting.plain_words import (
     settles,
     slm_words,
 )
-from slmlens.reporting.task_records import bucket_of
+from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, sentence, shorten, visible, without_scheme
 
 _NAME_CHARS = 120
@@ -40,6 +40,11 @@ def name_of(task: Json) -> str:
     return shorten(task["name"].strip() or task["task_id"], _NAME_CHARS)
 
 
+def action_label(task: Json) -> str:
+    """Return what to do with the task in a few words; one that would not repay the work is kept, whatever it earned."""
+    return ACTION["keep" if bucket(task) == "keep" else task["action"]][0]
+
+
 def evidence_badge(task: Json) -> dict[str, str]:
     """Return the evidence word, its label and meaning, and the grade: an icon and a word, never a colour alone."""
     label, meaning = EVIDENCE[task["evidence"]]
@@ -48,7 +53,7 @@ def evidence_badge(task: Json) -> dict[str, str]:
 
 def saving_cell(task: Json) -> dict[str, str]:
     """Return what a task is worth in one cell: a range a month, a rate per 1,000 calls, or ``no``."""
-    if task["action"] == "keep":
+    if bucket(task) == "keep":
         return {"value": "no", "note": kept_because(task)}
     if task["saving_month_usd"] is not None:
         head, _, rest = usd_range(task["saving_month_usd"], per="").partition(" (")
@@ -62,15 +67,15 @@ def saving_cell(task: Json) -> dict[str, str]:
 
 def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, Any]:
     """Return the display values of a task's card."""
-    bucket = bucket_of(task["action"])
+    part = bucket(task)
     return {
         "name": name_of(task),
-        "bucket": bucket,
-        "action": ACTION[task["action"]][0],
-        "action_why": ACTION[task["action"]][1] if bucket == "ready" else None,
+        "bucket": part,
+        "action": action_label(task),
+        "action_why": ACTION[task["action"]][1] if part == "ready" else None,
         "evidence": evidence_badge(task),
         "grade_meaning": GRADE[task["grade"]],
-        "next_step": None if bucket == "keep" else next_step(task),
+        "next_step": None if part == "keep" else next_step(task),
         "settles": settles(task),
         "facts": _facts(task, summary),
         "agreement": _agreement(task),
@@ -138,7 +143,8 @@ def _agreement(task: Json) -> dict[str, Any] | None:
         return None
     ceiling = task["ceiling"]
     words = (
-        f"{sentence(slm_words(estimate))[:-1]}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of answers acceptable "
+        f"{sentence(slm_words(estimate))[:-1]}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of "
+        "answers acceptable "
         f"(middle {100 * estimate['a_p50']:.0f} %, 90 % interval); chance of parity {100 * estimate['p_parity']:.0f} %."
     )
     if ceiling is None:
@@ -183,6 +189,8 @@ def _anchor(share: float, inward: float | None) -> str:
 
 def _money(task: Json) -> list[tuple[str, str]]:
     lines = []
+    if bucket(task) == "keep" and task["saving_month_usd"] is not None:
+        lines.append(("If done anyway", usd_range(task["saving_month_usd"])))
     if task["saving_per_1000_calls_usd"] is not None:
         lines.append(("Per 1,000 calls moved", f"{usd_about(task['saving_per_1000_calls_usd'])}, before people cost"))
     if task["break_even_calls_month"] is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slmlens.reporting.money import usd, usd_about, usd_month, usd_range
+from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, joined, shorten
 from slmlens.spend.months import MIN_DAYS, MONTH_DAYS
 
@@ -206,8 +207,9 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
     :param summary: As :func:`slmlens.reporting.summary.summarise` returns it.
     """
     tasks: list[Mapping[str, Any]] = summary["tasks"]
-    acting = [task for task in tasks if task["action"] != "keep"]
-    pilot = sum(task["action"].startswith("pilot") for task in acting)
+    acting = [task for task in tasks if bucket(task) != "keep"]
+    pilot = sum(bucket(task) == "pilot" for task in acting)
+    kept = [task["keep_because"] or "money" for task in tasks if bucket(task) == "keep"]
     month, window = summary["ledger"]["month_usd"], summary["window"]
     return Outlook(
         n_calls=summary["rows"]["calls"],
@@ -222,7 +224,7 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
         saving=summary["plan"]["saving_month_usd"],
         per_1000_usd=_known(acting, "saving_per_1000_calls_usd"),
         break_even=_known(acting, "break_even_calls_month"),
-        kept=Counter(task["keep_because"] for task in tasks if task["keep_because"]),
+        kept=Counter(kept),
         nearest=_nearest(tasks, window),
         seat_share=seat_share,
     )
@@ -243,8 +245,11 @@ def _nearest(tasks: Sequence[Mapping[str, Any]], window: Mapping[str, Any]) -> P
     def distance(task: Mapping[str, Any]) -> tuple[float, str]:
         return task["break_even_calls_month"] / (calls_a_month(task, window) or task["n_calls"] or 1), task["task_id"]
 
-    waiting = [task for task in tasks if task["keep_because"] == "money" and task["break_even_calls_month"] is not None]
-    if not waiting:
-        return None
-    best = min(waiting, key=distance)
-    return Prospect(best["name"], best["break_even_calls_month"], calls_a_month(best, window))
+    best = min(waiting_for_volume(tasks), key=distance, default=None)
+    return None if best is None else Prospect(best["name"], best["break_even_calls_month"], calls_a_month(best, window))
+
+
+def waiting_for_volume(tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the tasks that nothing but volume keeps: their break-even is known and they don't reach it."""
+    dear = [task for task in tasks if bucket(task) == "keep" and task["keep_because"] in {"money", None}]
+    return [task for task in dear if task["break_even_calls_month"] is not None]

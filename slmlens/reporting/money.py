@@ -85,6 +85,8 @@ def usd_range(interval: Mapping[str, float], per: str = "a month") -> str:
     """
     low, middle, high = (usd_about(interval[name]) for name in ("p10", "p50", "p90"))
     unit = f" {per}" if per else ""
+    if interval["p10"] == interval["p90"] == 0:
+        return f"$0{unit}"
     if interval["p90"] <= 0:
         return f"a loss of {usd_about(-interval['p90'])} to {usd_about(-interval['p10'])}{unit} (middle {middle})"
     if interval["p10"] < 0:

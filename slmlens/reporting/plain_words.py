@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, shorten
 
 Json = Mapping[str, Any]
@@ -37,6 +38,10 @@ _KEPT = {
     "money": "the work would cost more than it saves",
     "gate": "a rule or a limit forbids it",
     "unknown": "there is too little data to judge",
+}
+_CHEAP_BUT = {
+    "code": "plain code would do, but would not repay the work at this volume",
+    "cache": "a cache would do, but would not repay the work at this volume",
 }
 _KEPT_FOR_QUALITY = {
     "open": "parity is too unlikely for a pilot to pay",
@@ -133,6 +138,8 @@ def parity_of(task: Json) -> Json | None:
 
 def kept_because(task: Json) -> str:
     """Return why a task is kept, as a clause; empty for a task to act on."""
+    if task["action"] != "keep":
+        return _CHEAP_BUT.get(task["action"], _KEPT["money"]) if bucket(task) == "keep" else ""
     if task["keep_because"] == "quality" and task["evidence"] in _KEPT_FOR_QUALITY:
         return _KEPT_FOR_QUALITY[task["evidence"]]
     return _KEPT.get(task["keep_because"], "")
@@ -188,7 +195,7 @@ def session_agreement(task: Json) -> float | None:
 def risks(summary: Json) -> list[str]:
     """Return what could make the headline wrong, gravest first; percentages are of the run-rate spend of all tasks."""
     tasks: Sequence[Json] = summary["tasks"]
-    acting = [task for task in tasks if task["action"] != "keep"]
+    acting = [task for task in tasks if bucket(task) != "keep"]
     found = [*_evidence_risks(acting), *_loop_risks(acting), *_window_risks(summary), *_money_risks(summary)]
     if acting and not any(task["ceiling"] for task in acting):
         found.append(

@@ -116,7 +116,7 @@ def _share(nusd: int | None, ledger: Ledger) -> float | None:
 
 def _plan(plan: Plan, rows: pl.DataFrame) -> Json:
     saving = plan.total.get("saving_month_nusd")
-    known = rows.filter((pl.col("action") != "keep") & pl.col("p50_nusd").is_not_null())
+    known = rows.filter((pl.col("action") != "keep") & (pl.col("p90_nusd") > 0) & pl.col("p50_nusd").is_not_null())
     shown = set(rows.get_column("task_id"))
     order: Any = plan.total.get("order") or ()
     one_off: Any = plan.total.get("one_off_nusd")

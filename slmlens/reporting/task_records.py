@@ -15,15 +15,22 @@ _PARITY_FIELDS = ("slm", "a_p50", "a_lo90", "a_hi90", "p_parity")
 _DIGITS = 4
 _MAJORITY = 0.5
 
-READY = ("code", "cache", "migrate-swap", "migrate-tune")
-"""Actions that need no pilot first."""
+
+def bucket_of(action: str, saving_p90: float | None) -> str:
+    """Return ``ready``, ``pilot`` or ``keep``: the part of the coverage bar that a task belongs to.
+
+    :param saving_p90: High end of what the action saves a month, in any unit; None: not stated. What would save nothing
+        even then is kept: a task may have earned ``code`` or ``cache`` and still not repay the work at this volume.
+    """
+    if action == "keep" or (saving_p90 is not None and saving_p90 <= 0):
+        return "keep"
+    return "pilot" if action.startswith("pilot") else "ready"
 
 
-def bucket_of(action: str) -> str:
-    """Return ``ready``, ``pilot`` or ``keep``: the part of the coverage bar that a task belongs to."""
-    if action in READY:
-        return "ready"
-    return "pilot" if action.startswith("pilot") else "keep"
+def bucket(task: Mapping[str, Any]) -> str:
+    """Return :func:`bucket_of` of a task's record in the summary."""
+    saving = task["saving_month_usd"]
+    return bucket_of(task["action"], None if saving is None else saving["p90"])
 
 
 def task_rows(plan: Plan, by_task: pl.DataFrame) -> pl.DataFrame:

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from slmlens.errors import SettingError
-from slmlens.reporting.card import about, card, evidence_badge, name_of, saving_cell
-from slmlens.reporting.headline import calls_a_month
+from slmlens.reporting.card import about, action_label, card, evidence_badge, name_of, saving_cell
+from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
-from slmlens.reporting.plain_words import ACTION, COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, next_step, risks
-from slmlens.reporting.task_records import bucket_of
-from slmlens.reporting.text import counted
+from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, next_step, risks
+from slmlens.reporting.task_records import bucket
+from slmlens.reporting.text import counted, shorten
 
 AUDIENCES = ("leadership", "finance", "engineering")
 
@@ -23,6 +23,7 @@ _SECTIONS = {
 }
 _CARDS = {"leadership": 6, "finance": 6, "engineering": 40}
 _TOP_TASKS = 5
+_WORTH_A_STEP_USD = 10.0
 _LARGE_TASKS = 25
 _FIRST_STEPS = 6
 _FIRST_ASSUMPTIONS = 6
@@ -121,7 +122,7 @@ def _figures(summary: Json) -> list[dict[str, str]]:
             _figure("One-off work", f"about {usd_about(plan['one_off_usd'])}", "people and training, before any saving")
         )
     if tasks:
-        buckets = [bucket_of(task["action"]) for task in tasks]
+        buckets = [bucket(task) for task in tasks]
         split = " · ".join(
             f"{buckets.count(name)} {word}"
             for name, word in (("ready", "ready"), ("pilot", "to pilot"), ("keep", "to keep"))
@@ -184,7 +185,12 @@ def percent(share: float | None) -> str:
 def _task_rows(summary: Json) -> list[dict[str, Any]]:
     tasks = summary["tasks"]
     places = places_for([task["runrate_usd"] for task in tasks if task["runrate_usd"] is not None])
-    ends = [value for task in tasks if task["saving_month_usd"] for value in task["saving_month_usd"].values()]
+    ends = [
+        value
+        for task in tasks
+        if bucket(task) != "keep" and task["saving_month_usd"]
+        for value in task["saving_month_usd"].values()
+    ]
     scale = (min([0.0, *ends]), max([0.0, *ends]))
     return [_task_row(task, summary["window"], places, scale) for task in tasks]
 
@@ -198,11 +204,11 @@ def _task_row(task: Json, window: Json, places: int, scale: tuple[float, float])
         "calls_month": "not known" if monthly is None else about(monthly),
         "runrate": "not priced" if task["runrate_usd"] is None else usd(task["runrate_usd"], places),
         "share": percent(task["spend_share"]),
-        "bucket": bucket_of(task["action"]),
-        "action": ACTION[task["action"]][0],
+        "bucket": bucket(task),
+        "action": action_label(task),
         "evidence": evidence_badge(task),
         "saving": saving_cell(task),
-        "bar": _range_bar(task["saving_month_usd"], scale) if task["action"] != "keep" else None,
+        "bar": _range_bar(task["saving_month_usd"], scale) if bucket(task) != "keep" else None,
     }
 
 
@@ -218,11 +224,28 @@ def _range_bar(interval: Json | None, scale: tuple[float, float]) -> dict[str, f
 def _steps(summary: Json) -> list[str]:
     by_id = {task["task_id"]: task for task in summary["tasks"]}
     steps = [next_step(by_id[task_id]) for task_id in summary["plan"]["order"] if task_id in by_id]
+    if summary["tasks"] and not steps:
+        return _steps_when_nothing_pays(summary)
     hidden = len(steps) - _FIRST_STEPS
     return [
         *steps[:_FIRST_STEPS],
         *([f"Then the {counted(hidden, 'further task')} marked in the table."] if hidden > 0 else []),
     ]
+
+
+def _steps_when_nothing_pays(summary: Json) -> list[str]:
+    steps = ["Keep every task on its present model for now."]
+    levers = [
+        (lever["saving_month_usd"] or 0.0, task["name"], lever["name"])
+        for task in summary["tasks"]
+        for lever in task["levers"]
+    ]
+    worth, name, lever = max(levers, default=(0.0, "", ""))
+    if worth >= _WORTH_A_STEP_USD:
+        steps.append(f"Try {lever} on “{shorten(name, 70)}”: about {usd_about(worth)} a month, without another model.")
+    if waiting_for_volume(summary["tasks"]):
+        steps.append("Run this again when volume grows: each task's break-even is on its card.")
+    return steps
 
 
 def _key_assumptions(assumptions: Sequence[Json]) -> list[Json]:

@@ -108,7 +108,7 @@ def make_plan(specs: list[Spec], log: Log | None = None) -> Plan:
         log.false_green,
         _assumptions(),
     )
-    acting = [(at, s) for at, s in enumerate(specs) if s.action != "keep"]
+    paying = [(at, s) for at, s in enumerate(specs) if s.action != "keep" and (s.saving or (0, 0, 1))[2] > 0]
     return Plan(
         verdicts,
         checked(SavingsTable, _frame(SavingsTable, [_saving(at, s) for at, s in enumerate(specs)])),
@@ -119,7 +119,7 @@ def make_plan(specs: list[Spec], log: Log | None = None) -> Plan:
             if log.total_saving is None
             else {end: _nusd(v) for end, v in zip(("p10", "p50", "p90"), log.total_saving, strict=True)},
             "one_off_nusd": None if log.one_off is None else _nusd(log.one_off),
-            "order": [task_id(at) for at, s in sorted(acting, key=lambda pair: -(pair[1].saving or (0, 0, 0))[1])],
+            "order": [task_id(at) for at, s in sorted(paying, key=lambda pair: -(pair[1].saving or (0, 0, 0))[1])],
         },
     )
 
@@ -595,6 +595,20 @@ SCENARIOS = {
     "no prompts": ([], Log(prompts=False, notes=("Switch on X.",))),
     "no tasks": ([], Log()),
     "set aside": (product(), product_log(excluded=(0, 3))),
+    "code that does not repay": (
+        [
+            Spec(
+                "fixed answer",
+                action="code",
+                evidence="open",
+                saving=(-158, -112, -77),
+                break_even=496_000,
+                per_1000=0.6,
+            ),
+            Spec("plan", action="keep", keep_because="quality", levers=(("batch rate", 40.0, "no one waits"),)),
+        ],
+        Log(total_saving=(0.0, 0.0, 0.0), one_off=0.0),
+    ),
     "tiny": ([Spec("a", 3, 0.00001), Spec("b", 3, 0.00002)], Log(unassigned=2, unassigned_usd=0.00001)),
 }
 

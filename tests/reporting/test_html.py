@@ -188,3 +188,26 @@ def test_examples_appear_only_on_request_and_the_footer_says_so(summary):
 
 def test_the_same_summary_gives_the_same_bytes(summary):
     assert render_html(summary) == render_html(summary)
+
+
+def test_when_nothing_pays_the_ask_is_to_keep_and_to_take_what_is_cheap():
+    text = Page(render_html(scenario("code that does not repay"))).text
+    assert "Keep every task on its present model for now." in text
+    assert "Try batch rate on “plan”: about $40 a month, without another model." in text
+    assert "plain code would do, but would not repay the work at this volume" in text
+    assert "If done anyway a loss of $77 to $160 a month" in text
+    assert "Replace “fixed answer”" not in text
+
+
+def test_small_tasks_fold_away_but_stay_on_the_page(sixty):
+    html = render_html(sixty)
+    assert "35 smaller tasks, together" in html
+    table = html[html.index("h-tasks") :]
+    assert all(f"({number})" in table for number in range(60))
+
+
+def test_our_sentences_are_sentences_however_they_came():
+    spec = Spec("a", action="pilot-swap", reasons=("no time order: 56% of calls",), slm="any of about 8B")
+    text = Page(render_html(make_summary([spec], Log(total_saving=(1, 2, 3))))).text
+    assert "No time order: 56 % of calls." in text
+    assert "with any small model of about 8B" in text

@@ -127,12 +127,13 @@ TASK_MONEY = st.tuples(st.sampled_from(ACTIONS), st.none() | NUSD, NUSD).map(
 )
 
 
+MONEY_COLUMNS = {"action": pl.String, "spend_nusd": pl.Int64, "runrate_nusd": pl.Int64}
+
+
 @given(st.lists(TASK_MONEY, max_size=8), MONEY, MONEY)
 def test_every_sum_on_show_is_the_sum_of_its_lines(tasks, unassigned, excluded):
     ledger = _ledger(tasks, unassigned, excluded)
-    rows = pl.DataFrame(
-        tasks, schema={"action": pl.String, "spend_nusd": pl.Int64, "runrate_nusd": pl.Int64}, orient="row"
-    )
+    rows = pl.DataFrame(tasks, schema=MONEY_COLUMNS, orient="row").with_columns(p90_nusd=pl.lit(None, pl.Int64))
     shown = settle(ledger, rows)
     unit = money_unit(ledger.imported_nusd)
 
@@ -151,7 +152,7 @@ def test_every_sum_on_show_is_the_sum_of_its_lines(tasks, unassigned, excluded):
 
 def test_tasks_that_cost_another_sum_than_the_ledger_are_refused():
     ledger = _ledger([("keep", 5_000, 5_000)], (0, 0), (0, 0))
-    rows = pl.DataFrame({"action": ["keep"], "spend_nusd": [4_000], "runrate_nusd": [5_000]})
+    rows = pl.DataFrame({"action": ["keep"], "spend_nusd": [4_000], "runrate_nusd": [5_000], "p90_nusd": [None]})
     with pytest.raises(ContractError, match="4,000 nano-USD and the ledger says 5,000"):
         settle(ledger, rows)
 

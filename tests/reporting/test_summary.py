@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from slmlens.reporting.summary import RunFacts, summarise, summary_schema
+from slmlens.reporting.task_records import bucket
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.spend.ledger import build_ledger
 from slmlens.spend.months import estimate_month
@@ -185,3 +186,14 @@ def _shuffled(plan: Plan, seed: int) -> Plan:
 
 def test_sixty_tasks_stay_sixty_tasks():
     assert len(make_summary(many(60), product_log())["tasks"]) == 60
+
+
+def test_code_that_would_not_repay_the_work_is_kept_whatever_it_earned():
+    summary = scenario("code that does not repay")
+    task = next(task for task in summary["tasks"] if task["action"] == "code")
+    assert bucket(task) == "keep"
+    assert summary["plan"]["coverage"]["ready_usd"] == 0
+    assert summary["plan"]["sum_of_task_p50_usd"] is None
+    headline = summary["plan"]["headline"]
+    assert headline.startswith("No task in this log pays for a migration.")
+    assert "The nearest, “fixed answer”, would break even at about 500,000 calls a month" in headline

@@ -34,16 +34,16 @@ def tickets(n=240, *, timed=True, label=lambda topic, _rng: topic, seed=0, sessi
     rows = []
     for i in range(n):
         topic = rng.choice(sorted(TOPICS))
-        filler = " ".join(rng.choice(["hello", "please", "today", "order", "urgent", "thanks", "again"]) for _ in range(4))
+        filler = " ".join(rng.choices(["hello", "please", "today", "order", "urgent", "thanks", "again"], k=4))
         prompt = f"{filler} about my {rng.choice(TOPICS[topic])} no {rng.randrange(10**5)}"
-        rows.append(pair(i, prompt, {"intent": label(topic, rng)}, f"s{i // sessions}", day=28 * i / n if timed else None))
+        day = 28 * i / n if timed else None
+        rows.append(pair(i, prompt, {"intent": label(topic, rng)}, f"s{i // sessions}", day=day))
     return rows
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", ["coin_flip", "coin_flip_repeats"])
-def test_a_coin_flip_is_no_signal(maker, name, seed):
-    rows, _ = trap(maker, name, seed)
+def test_a_coin_flip_is_no_signal(maker, name):
+    rows, _ = trap(maker, name, 0)
     found = verdict_of(rows)
     assert found["evidence"] == "no-signal"
     assert found["learnable"] is False
@@ -105,7 +105,7 @@ def test_five_templates_have_no_green_task_and_two_constants(maker):
     assert by_task["route"]["evidence"] == "no-signal"
 
 
-def test_no_seed_makes_hostile_text_or_personal_data_crash(maker):
+def test_hostile_text_and_personal_data_are_judged_like_any_other(maker):
     for name in ("hostile_text", "personal_data"):
         rows, _ = trap(maker, name, 0)
         assert assess(tasks_of(rows)).verdicts.height == 1
@@ -144,7 +144,10 @@ def test_without_times_the_split_says_so_and_nothing_is_green():
 
 
 def test_noise_in_the_labels_keeps_a_rule_from_green_unless_repeats_explain_it():
-    found = verdict_of(tickets(600, label=lambda topic, rng: topic if rng.random() < 0.8 else rng.choice(sorted(TOPICS))))
+    def noisy(topic, rng):
+        return topic if rng.random() < 0.8 else rng.choice(sorted(TOPICS))
+
+    found = verdict_of(tickets(600, label=noisy))
     assert found["learnable"]
     assert found["evidence"] == "open"
 

@@ -80,7 +80,7 @@ class TestStudent:
         gram, codes = gram_matrix(texts), rng.integers(0, 3, 60)
         early, folds = np.arange(60) < 42, np.arange(60) % 5
         fitted = fit_prompts(gram, early, folds)
-        for rows, predicted in [(np.flatnonzero(~early), fitted.later(codes)), (folds == 2, fitted.out_of_fold(codes)[folds == 2])]:
+        for rows, predicted in [(~early, fitted.later(codes)), (folds == 2, fitted.out_of_fold(codes)[folds == 2])]:
             kept = np.setdiff1d(np.arange(60), np.arange(60)[rows])
             inner = gram[np.ix_(kept, kept)] + 1 + RIDGE * np.eye(len(kept))
             cross = gram[rows][:, kept] + 1

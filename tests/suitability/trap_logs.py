@@ -93,6 +93,7 @@ def tasks_of(
 
     def message(role: str, content: object) -> str:
         text = content if isinstance(content, str) else "" if content is None else json.dumps(content)
+        text = text.encode(errors="replace").decode()  # the reader has no lone surrogates either
         name = _hash(role, text)
         texts[name] = (role, text)
         return name
