@@ -34,8 +34,8 @@ CALLS = 6_000
 LOGS = "logs"
 _FILES = {SUPPORT: "support-desk.jsonl.gz", "ops-assistant": "ops-assistant.jsonl.gz"}
 _SHARES = {
-    "cases": 0.104, "reviews": 0.09, "faq_answer": 0.083, "normalise_manifest_line": 0.08, "sql_analyst": 0.042,
-    "plan_replenishment": 0.016, "tag_catalogue": 0.054,
+    "cases": 0.112, "reviews": 0.07, "faq_answer": 0.07, "normalise_manifest_line": 0.069, "sql_analyst": 0.035,
+    "plan_replenishment": 0.015, "tag_catalogue": 0.04,
 }  # fmt: skip
 """How many of each are drawn for one call of the sample; a case makes several calls."""
 

@@ -16,6 +16,7 @@ BYTES_PER_TOKEN = 4.2
 MESSAGE_TOKENS = 4
 CACHE_FROM, CACHE_STEP = 1_024, 128
 """Prompts are cached from 1,024 tokens on, in steps of 128 (OpenAI, Prompt caching)."""
+_UNCACHED = ("gpt-4-turbo", "gpt-4o-2024-05-13")
 _CACHE_HITS = 0.7
 _RETRY_PROMPT = "That was not a valid JSON object. Send the object again and nothing else."
 _REFUSAL = "I'm sorry, but I can't help with that."
@@ -58,6 +59,7 @@ SUPPORT, OPS = "support-desk", "ops-assistant"
 _CARE, _SHOP, _LOGISTICS = "customer-care", "web-shop", "logistics"
 _TURBO = ("gpt-4-turbo", "gpt-4-turbo-2024-04-09")
 _GPT4O = ("gpt-4o", "gpt-4o-2024-08-06")
+_GPT4O_MAY = ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13")
 _GPT41 = ("gpt-4.1", "gpt-4.1-2025-04-14")
 _MINI41 = ("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14")
 _NANO41 = ("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14")
@@ -88,8 +90,8 @@ STEPS: dict[str, Step] = {
         SUPPORT, "claims", _CARE, "o3", "o3-2025-04-16", "text", "no: long reasoning", "keep: not enough data",
         thinking=2_600, failures={"truncated": 0.05},
     ),
-    "faq_answer": Step(OPS, "widget", _SHOP, *_GPT4O, "text", "exact repeats", "cache"),
-    "normalise_manifest_line": Step(OPS, "dock", _LOGISTICS, *_GPT4O, "json", "a function of the prompt", "code"),
+    "faq_answer": Step(OPS, "widget", _SHOP, *_GPT4O_MAY, "text", "exact repeats", "cache"),
+    "normalise_manifest_line": Step(OPS, "dock", _LOGISTICS, *_TURBO, "json", "a function of the prompt", "code"),
     "sql_analyst": Step(OPS, "analyst", _LOGISTICS, *_GPT41, "code", "partly", "open", failures={"truncated": 0.004}),
     "plan_replenishment": Step(
         OPS, "planner", _LOGISTICS, "gpt-5", "gpt-5-2025-08-07", "text", "no: long reasoning", "keep: quality",
@@ -143,7 +145,7 @@ def prompt_tokens(call: Call, tools: Sequence[Mapping[str, Any]]) -> tuple[int, 
 
 def cached_tokens(rng: Random, call: Call, shared: int) -> int:
     """Return how many input tokens were served from the vendor's prompt cache."""
-    if call.step.model == "gpt-4-turbo" or shared < CACHE_FROM or rng.random() > _CACHE_HITS:
+    if call.step.model in _UNCACHED or shared < CACHE_FROM or rng.random() > _CACHE_HITS:
         return 0
     return shared // CACHE_STEP * CACHE_STEP
 

@@ -11,7 +11,7 @@ from slmlens.sample_shop import Product, Shop, draw_slots, euros, long_date, mom
 
 EDITED_ON_DAY = 17
 """Day of the window on which the prompt of ``sql_analyst`` is edited."""
-BATCH_DAYS = (6, 20, 34)
+BATCH_DAYS = (4, 11, 18, 25, 32)
 """Days of the window whose night runs the batch."""
 
 _POPULARITY = 1.1
@@ -98,10 +98,9 @@ def _manifest(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
         "carrier": row["Carrier"], "parcel": row["Parcel"], "date": day.isoformat(), "depot": depot, "weight": row["Weight"],
         "pieces": int(row["Pieces"]),
     })  # fmt: skip
-    session = f"conv_m{at:%m%d}{number % 8}"
     return Call(
         "normalise_manifest_line",
-        session,
+        f"conv_m{300_000 + number * 13}",
         f"dock-{number % 8}",
         at,
         _prompt(shop, "normalise_manifest_line", line),
@@ -173,7 +172,7 @@ def _plan(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
     parts += [*rng.sample(texts["risks"], rng.randrange(1, 4)), rng.choice(texts["checks"])]
     answer = "\n\n".join(parts).format(**{**slots, **figures})
     messages = _prompt(shop, "plan_replenishment", request.format(**{**slots, **figures}))
-    return Call("plan_replenishment", f"conv_p{9_000 + number * 5}", f"staff-{20 + number % 3}", at, messages, answer)
+    return Call("plan_replenishment", f"conv_p{9_000 + number * 5}", f"staff-{20 + number % 7}", at, messages, answer)
 
 
 def _stock_line(rng: Random, product: Product) -> str:
@@ -203,7 +202,7 @@ def _tag(shop: Shop, rng: Random, at: dt.datetime) -> Call:
     return Call(
         "tag_catalogue",
         f"conv_batch{at:%Y%m%d}",
-        "svc-catalogue",
+        None,
         at,
         _prompt(shop, "tag_catalogue", text),
         compact(tags),

@@ -160,7 +160,7 @@ def _with_message(shop: Shop, rng: Random, case: Case) -> Case:
     return replace(
         case,
         message="\n".join(part for part in parts if part),
-        confirmation=_confirmation(case) if has_order and rng.random() < _CONFIRMATION_SHARE else None,
+        confirmation=_confirmation(shop, rng, case) if has_order and rng.random() < _CONFIRMATION_SHARE else None,
         contact=kinds.get("EMAIL") or kinds.get("PHONE"),
         iban=kinds.get("IBAN"),
         planted=tuple((kind, value) for kind, value, _ in personal),
@@ -201,12 +201,36 @@ def _personal_data(rng: Random, case: Case) -> list[tuple[str, str, str]]:
     return found
 
 
-def _confirmation(case: Case) -> str:
+def _confirmation(shop: Shop, rng: Random, case: Case) -> str:
     total = sum(n * product.cents for n, product in case.total_lines)
     shipping = 0 if total >= 7500 else 495  # noqa: PLR2004 the shop's own terms, in cents
     lines = [f"{n} x {product.name} (SKU {product.sku}) {euros(n * product.cents)}" for n, product in case.total_lines]
     head = [f"Order: {case.order}", f"Placed on: {long_date(case.ordered)}", f"Delivery to: {case.slots['city']}"]
-    return "\n".join([*head, *lines, f"Total: {euros(total + shipping)} incl. {euros(shipping)} shipping"])
+    sums = f"Total: {euros(total + shipping)} incl. {euros(shipping)} shipping"
+    notice = shop.texts["dispatch_notice"].format(**case.slots)
+    order = "\n".join([*head, *lines, sums])
+    parts = (order, shop.texts["confirmation_terms"], notice, _packing_slip(rng, case), _record(shop, rng, case))
+    return "\n\n".join(parts)
+
+
+def _record(shop: Shop, rng: Random, case: Case) -> str:
+    """Return the customer's earlier orders, as the shop system prints them."""
+    rows, day = [], case.ordered
+    for _ in range(rng.randrange(3, 16)):
+        day -= dt.timedelta(days=rng.randrange(9, 160))
+        product, pieces = rng.choice(shop.products), rng.randrange(1, 4)
+        state = rng.choice(("delivered", "delivered", "delivered", "returned", "cancelled", "partly returned"))
+        number = f"FH-{rng.randrange(100_000, 400_000)}"
+        rows.append(f"{number} {day} {state}: {pieces} x {product.sku} {product.name}, {euros(pieces * product.cents)}")
+    return "\n".join(["Earlier orders of this customer, not part of the case:", *rows])
+
+
+def _packing_slip(rng: Random, case: Case) -> str:
+    """Return what text recognition makes of the photographed slip."""
+    picked = f"PICKED BY {rng.randrange(1, 30):02d}  BAY {rng.choice('ABCDEF')}-{rng.randrange(1, 60)}  {rng.randrange(5, 14)}:{rng.randrange(60):02d}"
+    lines = [f"{n} PCS {p.sku} {p.name.upper()}  {n * rng.randrange(150, 4_000)} G" for n, p in case.total_lines]
+    carton = f"CARTON {rng.randrange(20, 80)}X{rng.randrange(20, 60)}X{rng.randrange(10, 50)}  SEAL {rng.randrange(10**5, 10**6)}"
+    return "\n".join(["Attachment 1, packing slip:", picked, *lines, carton])
 
 
 def draw_foreign_message(shop: Shop, rng: Random, language: str, today: dt.date) -> str:

@@ -10,18 +10,29 @@ from slmlens.sample_calls import Call, Message, compact
 from slmlens.sample_shop import Case, Shop, draw_case, draw_foreign_message, draw_slots, euros, long_date, moment
 
 _LABEL_NOISE = 0.02
-_FOREIGN_SHARE = 0.24
-_TWICE_SHARE = 0.05
-_FOLLOW_UP_SHARE = 0.45
-_PRIORITY_SHARE = 0.68
-_RESOLVER_SHARE = 0.66
+_FOREIGN_SHARE = 0.12
+_TWICE_SHARE = 0.06
+_FOLLOW_UP_SHARE = 0.62
+_PRIORITY_SHARE = 0.66
+_RESOLVER_SHARE = 0.42
 _RETURN_SHARE = 0.5
-_SUMMARY_SHARE = 0.5
-_DISPUTE_SHARE = 0.04
-_BLOCK_SHARE, _GOOD_SHARE, _MIXED_SHARE = 0.02, 0.7, 0.2
+_SUMMARY_SHARE = 0.28
+_DISPUTE_SHARE = 0.035
+_BLOCK_SHARE, _GOOD_SHARE, _MIXED_SHARE = 0.022, 0.7, 0.2
 _ESCALATE_CENTS = 15_000
 _PRIORITY_WEIGHTS = (10, 20, 36, 24, 10)
-_TOOLS = ("get_order", "track_parcel", "search_policy", "search_catalogue", "escalate", "finish")
+_TOOLS = (
+    "get_order",
+    "track_parcel",
+    "search_policy",
+    "search_catalogue",
+    "check_stock",
+    "get_history",
+    "change_order",
+    "create_voucher",
+    "escalate",
+    "finish",
+)
 _AT_FAULT = ("damaged_item", "wrong_item")
 _DASHES = "-" * 30
 
@@ -74,7 +85,7 @@ class _Desk:
 
     def calls(self) -> list[Call]:
         rng, case = self._rng, self._case
-        self._triage(case.message, case.subject)
+        self._triage(case.message, case.subject, score=rng.random() < _PRIORITY_SHARE)
         self._extract(case.message)
         if rng.random() < _RESOLVER_SHARE:
             self._resolve()
@@ -96,7 +107,7 @@ class _Desk:
             Call(task, self._session, self._case.user, self._at, messages, answer, planted=planted, **extra)
         )
 
-    def _triage(self, message: str, subject: str) -> None:
+    def _triage(self, message: str, subject: str, *, score: bool) -> None:
         self._calls.append(_language(self._shop, self._session, self._case.user, self._at, message, "en"))
         ticket = f"Subject: {subject}\n\n{message}"
         intents = list(self._shop.words["problems"])
@@ -104,7 +115,7 @@ class _Desk:
         self._add(
             "route_intent", _prompt(self._shop, "route_intent", ticket), compact({"intent": intent}), json_mode=True
         )
-        if self._rng.random() < _PRIORITY_SHARE:
+        if score:
             priority = self._rng.choices(range(1, 6), weights=_PRIORITY_WEIGHTS)[0]
             messages = _prompt(self._shop, "score_priority", ticket)
             self._add("score_priority", messages, compact({"priority": priority}), json_mode=True)
@@ -306,7 +317,7 @@ class _Desk:
         first, self._calls = self._calls, []
         self._at = first[0].at + dt.timedelta(seconds=self._rng.randrange(30, 400))
         self._session += "1"
-        self._triage(self._case.message, self._case.subject)
+        self._triage(self._case.message, self._case.subject, score=any(call.task == "score_priority" for call in first))
         self._extract(self._case.message)
         self._calls = [*first, *self._calls]
 

@@ -213,6 +213,6 @@ def _text_of_part(part: dict[str, object], depth: int) -> str:
             return value
         if isinstance(value, dict) and isinstance(value.get("value"), str):
             return str(value["value"])
-        if isinstance(value, list | dict):
+        if isinstance(value, (list, dict)):
             return text_of(value, depth - 1)
     return f"[{kind}]" if kind != "text" and _SAFE_NAME.fullmatch(kind) else ""

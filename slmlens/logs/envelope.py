@@ -131,7 +131,7 @@ def envelope_fields(record: Level, request: Level | None = None) -> tuple[dict[s
                 place = (hit[1], depth)
                 if hit[0] not in best or place < best[hit[0]][0]:
                     best[hit[0]] = (place, Found(value, alias))
-            elif alias in COST_TAGS and isinstance(value, str | int):
+            elif alias in COST_TAGS and isinstance(value, (str, int)):
                 tags.append(f"{alias}:{value}")
     return {field: found for field, (_, found) in best.items()}, tags
 
@@ -150,9 +150,9 @@ def identifier(value: object) -> str | None:
 
     :param value: The value as logged.
     """
-    if isinstance(value, Mapping):
-        value = next((value[key] for key in ("id", "name", "key") if isinstance(value.get(key), str | int)), None)
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("id", "name", "key") if isinstance(value.get(key), (str, int))), None)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None
 
@@ -188,10 +188,10 @@ def tag_texts(value: object) -> list[str]:
     """
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
-    if isinstance(value, Mapping):
-        return [f"{key}:{one}" for key, one in value.items() if isinstance(one, str | int | float)]
+    if isinstance(value, dict):
+        return [f"{key}:{one}" for key, one in value.items() if isinstance(one, (str, int, float))]
     if isinstance(value, list):
-        return [str(one) for one in value if isinstance(one, str | int | float) and str(one)]
+        return [str(one) for one in value if isinstance(one, (str, int, float)) and str(one)]
     return []
 
 

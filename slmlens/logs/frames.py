@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 
 from slmlens.logs.draft import Draft
 from slmlens.logs.messages import MessageStore
@@ -33,7 +34,6 @@ _AS_DRAFTED: dict[str, pl.DataType | type[pl.DataType]] = {
     "batch": pl.Boolean,
     "logged_nusd": pl.Int64,
     "status": pl.String,
-    "tags": pl.List(pl.String),
 }
 _RENAMED = {
     "session_id": "session",
@@ -41,7 +41,8 @@ _RENAMED = {
     "trace_id": "trace",
     "parent_id": "parent",
 }
-_TOOL_CALLS = pl.List(pl.Struct({"name": pl.String, "arguments": pl.String}))
+_NAMES = pa.large_list(pa.large_string())
+_TOOL_CALLS = pa.large_list(pa.struct([("name", pa.large_string()), ("arguments", pa.large_string())]))
 
 
 def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, files: Sequence[str]) -> pl.DataFrame:
@@ -67,8 +68,9 @@ def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, file
             started.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             prompts,
             _answers(drafts, messages),
-            pl.Series("tool_names_offered", [draft.tool_names for draft in drafts], pl.List(pl.String)),
-            pl.Series("tool_calls", [draft.tool_calls for draft in drafts], _TOOL_CALLS),
+            _nested("tool_names_offered", [draft.tool_names for draft in drafts], _NAMES),
+            _nested("tool_calls", [draft.tool_calls for draft in drafts], _TOOL_CALLS),
+            _nested("tags", [draft.tags for draft in drafts], _NAMES),
             prompt_bytes,
             _answer_bytes(drafts, messages),
             *columns.values(),
@@ -125,6 +127,11 @@ def _prompts(drafts: Sequence[Draft], messages: MessageStore) -> tuple[pl.Series
     )
     joined = every.join(lists, on="owner", how="left", maintain_order="left")
     return joined.get_column("message_ids"), joined.get_column("prompt_bytes")
+
+
+def _nested(name: str, rows: list[list[str]] | list[list[dict[str, str]]], kind: pa.DataType) -> pl.Series:
+    """Return lists as a column by way of arrow: polars itself makes a series of each row."""
+    return pl.Series(name, pl.from_arrow(pa.array(rows, type=kind)))
 
 
 def _answers(drafts: Sequence[Draft], messages: MessageStore) -> pl.Series:

@@ -119,7 +119,7 @@ def _redacted_leaves(redactor: Redactor, value: object) -> object:
         return [_redacted_leaves(redactor, element) for element in value]
     if isinstance(value, dict):
         return {redactor.text(key): _redacted_leaves(redactor, element) for key, element in value.items()}
-    if isinstance(value, int | float) and len(str(value)) >= _LONG_NUMBER:
+    if isinstance(value, (int, float)) and len(str(value)) >= _LONG_NUMBER:
         text = redactor.text(str(value))
         return value if text == str(value) else text
     return value

@@ -223,7 +223,7 @@ def _read_usage(draft: Draft, fields: dict[str, Found], answer: Answer) -> None:
 
 
 def _amount(value: object) -> object:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return next((value[key] for key in ("total", "total_cost", "usd") if key in value), None)
     return value
 

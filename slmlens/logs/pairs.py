@@ -55,7 +55,7 @@ def unwrapped(value: object) -> tuple[object, int | None]:
         if not isinstance(value, dict) or is_answer_body(value) or _ASKS & value.keys() or "object" in value:
             break
         found = _status(value)
-        inner = next((value[key] for key in _WRAPS if isinstance(value.get(key), dict | str | list)), None)
+        inner = next((value[key] for key in _WRAPS if isinstance(value.get(key), (dict, str, list))), None)
         if inner is None or (found is None and not _is_http(value)):
             break
         status, value = found if found is not None else status, inner
@@ -108,7 +108,7 @@ def _request_at(level: Mapping[str, object], form: Format) -> Body | None:
         value = level.get(key)
         if isinstance(value, list) and key != "input" and _is_messages(value):
             return {"messages": value}
-        if isinstance(value, dict | str):
+        if isinstance(value, (dict, str)):
             body, _ = unwrapped(value)
             if isinstance(body, dict) and (_ASKS & body.keys()):
                 return body
@@ -120,7 +120,7 @@ def _request_at(level: Mapping[str, object], form: Format) -> Body | None:
 def _response_at(level: Mapping[str, object], form: Format) -> tuple[object, int | None]:
     for key in form.response_at:
         value = level.get(key)
-        if isinstance(value, dict | str | list) and value not in ({}, []):
+        if isinstance(value, (dict, str, list)) and value not in ({}, []):
             return unwrapped(value)
     return None, None
 

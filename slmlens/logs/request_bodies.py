@@ -66,7 +66,7 @@ def _prompt(body: Body) -> list[object] | None:
     if messages is None:
         return None
     head = body.get("system") or body.get("instructions")
-    if isinstance(head, str | list) and messages:
+    if isinstance(head, (str, list)) and messages:
         return [{"role": "system", "content": head}, *messages]
     return messages or None
 
@@ -75,12 +75,12 @@ def _messages(value: object) -> list[object] | None:
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     if isinstance(value, list):
-        return [one for one in value if isinstance(one, dict | str)]
+        return [one for one in value if isinstance(one, (dict, str))]
     return None
 
 
 def _completion_prompt(value: object) -> list[object] | None:
-    if isinstance(value, list) and any(isinstance(one, list | int) for one in value):
+    if isinstance(value, list) and any(isinstance(one, (list, int)) for one in value):
         return None  # token ids
     return _messages(value)
 

@@ -161,8 +161,9 @@ def _relative_name(path: Path, folder: Path) -> str:
 
 
 def _without_encoded_path(part: str) -> str:
-    """Claude Code names a project's folder after its absolute path (``-home-ana-shop``): keep the last part."""
-    return part.rsplit("-", 1)[-1] or "project" if part.startswith("-") and part.count("-") > 1 else part
+    """Keep the last part of a folder that Claude Code named after an absolute path (``-home-ana-shop``)."""
+    is_path = (part.startswith("-") and part.count("-") > 1) or part[1:3] == "--"
+    return part.rsplit("-", 1)[-1] or "project" if is_path else part
 
 
 def _with_unique_names(found: dict[Path, tuple[str, bool]]) -> list[Source]:

@@ -129,7 +129,7 @@ def _add_delta(delta: Body, pieces: dict[str, list[str]], calls: dict[object, di
         if not isinstance(function, dict):
             continue
         index = entry.get("index")
-        slot = calls.setdefault(index if isinstance(index, int | str) else place, {"name": "", "arguments": ""})
+        slot = calls.setdefault(index if isinstance(index, (int, str)) else place, {"name": "", "arguments": ""})
         slot["name"] = slot["name"] or str(function.get("name") or "")
         arguments = function.get("arguments")
         slot["arguments"] += arguments if isinstance(arguments, str) else ""

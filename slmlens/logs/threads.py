@@ -81,7 +81,7 @@ class ThreadReader:
                 self._append(file, record, place, ())
                 return 1
             raise NotACallError(f"no kind of line that is known in {self._form.title}", rejected=True)
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str | list):
+        if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list)):
             raise NotACallError("a message without content", rejected=True)
         if kind == "user":
             self._add_user(file, record, message, place)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 DEFAULT_BYTES_PER_TOKEN = 3.9
-"""UTF-8 bytes per token where a log has no usage at all. OpenAI's rule of thumb for English prose is 4 characters a
-token (help.openai.com, "What are tokens and how to count them?"); chat framing and JSON bring it slightly below."""
+"""UTF-8 bytes per token where a log has no usage at all. OpenAI's rule of thumb for English is 4 characters a token
+(help.openai.com, "What are tokens and how to count them?"); agent prompts, with their framing and JSON, lie below:
+AutoGPT's 440 recorded calls (Auto-GPT-test-cassettes, MIT) have 3.97, ChatDev's 1,040 have 3.42."""
 
 MIN_ROWS = 5
 """Rows with usage that a model needs for its own ratio; a handful of short calls is mostly framing."""

@@ -26,7 +26,7 @@ def utc_microseconds(value: object) -> int | None:
     """
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return _from_number(float(value)) if isinstance(value, float) else _from_integer(value)
     return _from_text(value.strip()) if isinstance(value, str) else None
 
@@ -52,7 +52,7 @@ def nano_usd(value: object, per_usd: int = 1) -> int | None:
     :param value: A number or a decimal text.
     :param per_usd: How many of the logged unit make a dollar (100 for cents).
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         amount = Decimal(str(value).strip().lstrip("$"))
@@ -67,6 +67,8 @@ def count(value: object) -> int | None:
 
     :param value: An integer, an integral float or a text of digits.
     """
+    if type(value) is int:  # nearly always
+        return value if 0 <= value < _LARGEST_COUNT else None
     number = _number(value)
     if number is None or number < 0 or number >= _LARGEST_COUNT or number != int(number):
         return None
@@ -74,14 +76,14 @@ def count(value: object) -> int | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str) and len(value) <= 32:  # noqa: PLR2004 - longer texts are no numbers
         try:
             value = float(value)
         except ValueError:
             return None
-    if not isinstance(value, int | float):
+    if not isinstance(value, (int, float)):
         return None
     try:
         number = float(value)

@@ -36,7 +36,7 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
     if not usage:
         return Usage()
     nested = usage.get("tokens")
-    if isinstance(nested, Mapping):  # Cohere
+    if isinstance(nested, dict):  # Cohere
         usage = {**usage, **nested}
     inputs = _details(usage, _INPUT_DETAILS)
     outputs = _details(usage, _OUTPUT_DETAILS)
@@ -66,14 +66,22 @@ def _reasoning_is_beside(usage: Mapping[str, object], total_in: int | None, out:
 
 def _cost(usage: Mapping[str, object]) -> int | None:
     cost = usage.get("cost", usage.get("total_cost"))
-    if isinstance(cost, Mapping):
+    if isinstance(cost, dict):
         cost = cost.get("total_cost", cost.get("total"))
     return nano_usd(cost)
 
 
 def _details(usage: Mapping[str, object], names: tuple[str, ...]) -> Mapping[str, object]:
-    return next((value for value in map(usage.get, names) if isinstance(value, Mapping)), {})
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, dict):
+            return value
+    return {}
 
 
 def _first(values: Mapping[str, object], names: tuple[str, ...]) -> int | None:
-    return next((number for number in (count(values.get(name)) for name in names) if number is not None), None)
+    for name in names:
+        number = count(values[name]) if name in values else None
+        if number is not None:
+            return number
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,11 @@ class Accounts:
     task_runrate_usd: Sequence[float | None]
 
 
-def settle(ledger: Ledger, rows: pl.DataFrame) -> Accounts:
+def settle(ledger: Ledger, rows: pl.DataFrame, order: Collection[str]) -> Accounts:
     """Round the money of a run once, from the total down, so that every sum on show is the sum of its lines.
 
     :param rows: Of :func:`slmlens.reporting.task_records.task_rows`.
+    :param order: Ids of the tasks that the plan acts on.
     :raises ContractError: If the tasks cost another sum than the ledger says.
     """
     spend = rows.get_column("spend_nusd")
@@ -50,7 +51,8 @@ def settle(ledger: Ledger, rows: pl.DataFrame) -> Accounts:
     unit = money_unit(ledger.imported_nusd)
     placed = apportion([ledger.tasks_nusd, ledger.unassigned_nusd, ledger.excluded_nusd], unit)
     shown_spend = apportion(spend.fill_null(0).to_list(), unit, placed[0])
-    buckets = [bucket_of(*task) for task in rows.select("action", "p90_nusd").iter_rows()]
+    tasks = rows.select("task_id", "action").iter_rows()
+    buckets = [bucket_of(action, in_plan=task_id in order) for task_id, action in tasks]
     runrate = rows.get_column("runrate_nusd").fill_null(0).to_list()
     covered = _coverage(ledger, buckets, runrate, unit)
     return Accounts(

@@ -40,9 +40,9 @@ def name_of(task: Json) -> str:
     return shorten(task["name"].strip() or task["task_id"], _NAME_CHARS)
 
 
-def action_label(task: Json) -> str:
+def action_label(task: Json, summary: Json) -> str:
     """Return what to do with the task in a few words; one that would not repay the work is kept, whatever it earned."""
-    return ACTION["keep" if bucket(task) == "keep" else task["action"]][0]
+    return ACTION["keep" if bucket(task, summary) == "keep" else task["action"]][0]
 
 
 def evidence_badge(task: Json) -> dict[str, str]:
@@ -51,9 +51,9 @@ def evidence_badge(task: Json) -> dict[str, str]:
     return {"word": task["evidence"], "label": label, "meaning": meaning, "grade": task["grade"]}
 
 
-def saving_cell(task: Json) -> dict[str, str]:
+def saving_cell(task: Json, summary: Json) -> dict[str, str]:
     """Return what a task is worth in one cell: a range a month, a rate per 1,000 calls, or ``no``."""
-    if bucket(task) == "keep":
+    if bucket(task, summary) == "keep":
         return {"value": "no", "note": kept_because(task)}
     if task["saving_month_usd"] is not None:
         head, _, rest = usd_range(task["saving_month_usd"], per="").partition(" (")
@@ -67,11 +67,11 @@ def saving_cell(task: Json) -> dict[str, str]:
 
 def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, Any]:
     """Return the display values of a task's card."""
-    part = bucket(task)
+    part = bucket(task, summary)
     return {
         "name": name_of(task),
         "bucket": part,
-        "action": action_label(task),
+        "action": action_label(task, summary),
         "action_why": ACTION[task["action"]][1] if part == "ready" else None,
         "evidence": evidence_badge(task),
         "grade_meaning": GRADE[task["grade"]],
@@ -79,8 +79,8 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "settles": settles(task),
         "facts": _facts(task, summary),
         "agreement": _agreement(task),
-        "saving": saving_cell(task),
-        "money": _money(task),
+        "saving": saving_cell(task, summary),
+        "money": _money(task, summary),
         "reasons": [sentence(text) for text in task["reasons"][:_REASONS]],
         "flips": [sentence(text) for text in task["flips"][:_REASONS]],
         "levers": [_lever(entry) for entry in task["levers"][:_LIST_ITEMS]],
@@ -109,12 +109,12 @@ def about(calls: float) -> str:
 
 
 def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
-    monthly = calls_a_month(task, summary["window"])
+    monthly = calls_a_month(task, summary)
     runrates = [entry["runrate_usd"] for entry in summary["tasks"] if entry["runrate_usd"] is not None]
     seen = {True: "people", False: "code or a tool", None: "not known"}[task["human_facing"]]
     facts = [
         ("Calls", f"{task['n_calls']:,} in {task['n_units']:,} {_unit_words(task)}"),
-        ("Calls a month", "not known" if monthly is None else f"about {about(monthly)}"),
+        *([] if monthly is None else [("Calls a month", f"about {about(monthly)}")]),
         (
             "Cost in the log",
             "not priced"
@@ -138,6 +138,8 @@ def _unit_words(task: Json) -> str:
 
 
 def _agreement(task: Json) -> dict[str, Any] | None:
+    from slmlens.suitability.judge import MIN_REPEATED_PROMPTS
+
     estimate = parity_of(task)
     if estimate is None:
         return None
@@ -152,14 +154,14 @@ def _agreement(task: Json) -> dict[str, Any] | None:
     else:
         span = "" if ceiling["lo90"] is None else f" ({100 * ceiling['lo90']:.0f} to {100 * ceiling['hi90']:.0f} %)"
         repeats = counted(ceiling["n"], "repeat")
-        top = f"Ceiling: the present model agrees with itself in {100 * ceiling['pair']:.0f} %{span} of {repeats}."
+        top = f"Ceiling: the present model agreed with itself in {100 * ceiling['pair']:.0f} %{span} of {repeats}."
     floor = (
         None
         if task["constant"] is None
         else f"Floor: the best constant answer agrees in {100 * task['constant']:.0f} %."
     )
     low, high = _x(estimate["a_lo90"]), _x(estimate["a_hi90"])
-    above = 1.0 if ceiling is None else ceiling["pair"]
+    above = ceiling["pair"] if ceiling is not None and ceiling["n"] >= MIN_REPEATED_PROMPTS else 1.0
     return {
         "words": words,
         "ceiling_words": top,
@@ -187,9 +189,9 @@ def _anchor(share: float, inward: float | None) -> str:
     return "end" if share > 1 - _LABEL_ROOM / 2 else "start" if share < _LABEL_ROOM / 2 else "middle"
 
 
-def _money(task: Json) -> list[tuple[str, str]]:
+def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
     lines = []
-    if bucket(task) == "keep" and task["saving_month_usd"] is not None:
+    if bucket(task, summary) == "keep" and task["saving_month_usd"] is not None:
         lines.append(("If done anyway", usd_range(task["saving_month_usd"])))
     if task["saving_per_1000_calls_usd"] is not None:
         lines.append(("Per 1,000 calls moved", f"{usd_about(task['saving_per_1000_calls_usd'])}, before people cost"))

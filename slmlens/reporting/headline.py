@@ -10,7 +10,7 @@ from typing import Any
 from slmlens.reporting.money import usd, usd_about, usd_month, usd_range
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, joined, shorten
-from slmlens.spend.months import MIN_DAYS, MONTH_DAYS
+from slmlens.spend.months import MONTH_DAYS
 
 _NAME_LIMIT = 80
 _KEPT_FOR = {
@@ -126,6 +126,8 @@ def _nothing_pays(outlook: Outlook) -> str:
         if n and reason in _KEPT_FOR
     ]
     why = f" Of {counted(outlook.n_tasks, 'task')}, {joined(kept)}." if kept else ""
+    if outlook.n_tasks == 1 and kept:
+        why = f" The one task {kept[0].removeprefix('1 ')}."
     cost = f" These calls cost {usd_month(outlook.month)} a month." if outlook.month else ""
     return f"No task in this log pays for a migration.{cost}{why}{_what_it_takes(outlook)}{_seat(outlook)}"
 
@@ -207,9 +209,9 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
     :param summary: As :func:`slmlens.reporting.summary.summarise` returns it.
     """
     tasks: list[Mapping[str, Any]] = summary["tasks"]
-    acting = [task for task in tasks if bucket(task) != "keep"]
-    pilot = sum(bucket(task) == "pilot" for task in acting)
-    kept = [task["keep_because"] or "money" for task in tasks if bucket(task) == "keep"]
+    acting = [task for task in tasks if bucket(task, summary) != "keep"]
+    pilot = sum(bucket(task, summary) == "pilot" for task in acting)
+    kept = [task["keep_because"] or "money" for task in tasks if bucket(task, summary) == "keep"]
     month, window = summary["ledger"]["month_usd"], summary["window"]
     return Outlook(
         n_calls=summary["rows"]["calls"],
@@ -225,14 +227,15 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
         per_1000_usd=_known(acting, "saving_per_1000_calls_usd"),
         break_even=_known(acting, "break_even_calls_month"),
         kept=Counter(kept),
-        nearest=_nearest(tasks, window),
+        nearest=_nearest(summary),
         seat_share=seat_share,
     )
 
 
-def calls_a_month(task: Mapping[str, Any], window: Mapping[str, Any]) -> float | None:
-    """Return the calls of a task in 30 days at the log's pace; None where the log has no times or covers no week."""
-    if not window["days"] or round(window["days"]) < MIN_DAYS:
+def calls_a_month(task: Mapping[str, Any], summary: Mapping[str, Any]) -> float | None:
+    """Return the calls of a task in 30 days at the log's pace; None where the log can't carry a month."""
+    window = summary["window"]
+    if summary["ledger"]["month_usd"] is None or not window["days"]:
         return None
     return float(task["n_calls"] / window["days"] * MONTH_DAYS / window["sampling_rate"])
 
@@ -241,15 +244,18 @@ def _known(tasks: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [task[name] for task in tasks if task[name] is not None]
 
 
-def _nearest(tasks: Sequence[Mapping[str, Any]], window: Mapping[str, Any]) -> Prospect | None:
+def _nearest(summary: Mapping[str, Any]) -> Prospect | None:
     def distance(task: Mapping[str, Any]) -> tuple[float, str]:
-        return task["break_even_calls_month"] / (calls_a_month(task, window) or task["n_calls"] or 1), task["task_id"]
+        return task["break_even_calls_month"] / (calls_a_month(task, summary) or task["n_calls"] or 1), task["task_id"]
 
-    best = min(waiting_for_volume(tasks), key=distance, default=None)
-    return None if best is None else Prospect(best["name"], best["break_even_calls_month"], calls_a_month(best, window))
+    best = min(waiting_for_volume(summary), key=distance, default=None)
+    return (
+        None if best is None else Prospect(best["name"], best["break_even_calls_month"], calls_a_month(best, summary))
+    )
 
 
-def waiting_for_volume(tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def waiting_for_volume(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the tasks that nothing but volume keeps: their break-even is known and they don't reach it."""
-    dear = [task for task in tasks if bucket(task) == "keep" and task["keep_because"] in {"money", None}]
+    kept = [task for task in summary["tasks"] if bucket(task, summary) == "keep"]
+    dear = [task for task in kept if task["keep_because"] in {"money", None}]
     return [task for task in dear if task["break_even_calls_month"] is not None]

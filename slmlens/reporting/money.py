@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from slmlens.tables import NUSD_PER_USD
 
 _CENT = NUSD_PER_USD // 100
-_FINE_BELOW_USD = 10
+_FINE_BELOW_USD = 1
 _FINEST_BELOW_USD = 0.10
 _MILLION = 1_000_000
 _MONTH_DIGITS = 3
@@ -18,7 +18,7 @@ _MINUS = "\N{MINUS SIGN}"
 def money_unit(total_nusd: int) -> int:
     """Return the unit, in nano-USD, that the money of one report is rounded to.
 
-    Cents; for a log that cost less than $10 a hundredth of a cent, and below 10 cents a micro-dollar, so that the
+    Cents; for a log that cost less than $1 a hundredth of a cent, and below 10 cents a micro-dollar, so that the
     tasks of a small log don't all read $0.00.
     """
     usd = abs(total_nusd) / NUSD_PER_USD
@@ -61,7 +61,8 @@ def places_for(values: Sequence[float]) -> int:
 
 def usd(value: float, places: int | None = None) -> str:
     """Return an accounted sum: ``$1,234.50``. Default places: as many (2, 4 or 6) as it takes to write it exactly."""
-    return f"{_sign(value)}${abs(value):,.{places_for([value]) if places is None else places}f}"
+    decimals = places_for([value]) if places is None or value == 0 else places
+    return f"{_sign(value)}${abs(value):,.{decimals}f}"
 
 
 def usd_about(value: float, digits: int = 2) -> str:

@@ -39,7 +39,7 @@ _KEPT = {
     "gate": "a rule or a limit forbids it",
     "unknown": "there is too little data to judge",
 }
-_CHEAP_BUT = {
+_NOT_NOW = {
     "code": "plain code would do, but would not repay the work at this volume",
     "cache": "a cache would do, but would not repay the work at this volume",
 }
@@ -76,6 +76,19 @@ COVERAGE = {
     "excluded": ("Excluded", "set aside by a person"),
 }
 """Part of the coverage bar: (label, meaning)."""
+
+KEY_ASSUMPTIONS = {
+    "engineer_day_usd": "A day of an engineer",
+    "people_cost_factor": "People's time, at worst",
+    "horizon_months": "Horizon",
+    "price_decline_year": "Prices fall by",
+    "assess.parity": "Parity",
+    "parity_correlation": "Tasks fail together",
+    "swap_days": "A swap takes",
+    "tune_days": "A fine-tune takes",
+    "slm_catalogue": "Small models looked at",
+}
+"""Assumptions that move the headline most, most first: name in the table, and name for a reader."""
 
 GENERAL_METHOD = (
     (
@@ -137,9 +150,9 @@ def parity_of(task: Json) -> Json | None:
 
 
 def kept_because(task: Json) -> str:
-    """Return why a task is kept, as a clause; empty for a task to act on."""
+    """Return why a task that the plan does not act on is kept, as a clause."""
     if task["action"] != "keep":
-        return _CHEAP_BUT.get(task["action"], _KEPT["money"]) if bucket(task) == "keep" else ""
+        return _NOT_NOW.get(task["action"], _KEPT["money"])
     if task["keep_because"] == "quality" and task["evidence"] in _KEPT_FOR_QUALITY:
         return _KEPT_FOR_QUALITY[task["evidence"]]
     return _KEPT.get(task["keep_because"], "")
@@ -195,7 +208,7 @@ def session_agreement(task: Json) -> float | None:
 def risks(summary: Json) -> list[str]:
     """Return what could make the headline wrong, gravest first; percentages are of the run-rate spend of all tasks."""
     tasks: Sequence[Json] = summary["tasks"]
-    acting = [task for task in tasks if bucket(task) != "keep"]
+    acting = [task for task in tasks if bucket(task, summary) != "keep"]
     found = [*_evidence_risks(acting), *_loop_risks(acting), *_window_risks(summary), *_money_risks(summary)]
     if acting and not any(task["ceiling"] for task in acting):
         found.append(
@@ -212,9 +225,10 @@ def _evidence_risks(acting: Sequence[Json]) -> list[str]:
     found = []
     if weakest:
         verb = "rests" if len(weakest) == 1 else "rest"
+        part = f"{len(weakest)} of" if len(weakest) < len(acting) else "All" if len(acting) > 1 else "The"
         found.append(
-            f"{len(weakest)} of {counted(len(acting), 'task')} to act on {verb} on grade D evidence: experience with "
-            "other tasks, nothing graded on this one. The pilots come first."
+            f"{part} {counted(len(acting), 'task')} to act on {verb} on grade D evidence: experience with "
+            "other tasks, nothing graded on them. A pilot comes first."
         )
     seen = sum(task["human_facing"] is True for task in acting)
     if seen:

@@ -57,7 +57,8 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
     """
     facts = facts or RunFacts()
     rows = task_rows(plan, ledger.by_task)
-    accounts = settle(ledger, rows)
+    order = _order(plan, rows)
+    accounts = settle(ledger, rows, order)
     money = zip(rows.iter_rows(named=True), accounts.task_spend_usd, accounts.task_runrate_usd, strict=True)
     summary: Json = {
         "schema": SCHEMA,
@@ -68,7 +69,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
             for row, spend, runrate in money
         ],
-        "plan": {"headline": "", **_plan(plan, rows), "coverage": accounts.coverage},
+        "plan": {"headline": "", "order": order, **_plan(plan, rows, order), "coverage": accounts.coverage},
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
         "redaction": {"enabled": True, "text_kept": True, "counts": {}, "not_covered": [], **facts.redaction},
@@ -114,14 +115,18 @@ def _share(nusd: int | None, ledger: Ledger) -> float | None:
     return None if nusd is None or not ledger.imported_nusd else round(nusd / ledger.imported_nusd, 6)
 
 
-def _plan(plan: Plan, rows: pl.DataFrame) -> Json:
+def _order(plan: Plan, rows: pl.DataFrame) -> list[str]:
+    """Return the tasks that the plan acts on; where it names none it trusts every action."""
+    acting = rows.filter(pl.col("action") != "keep").get_column("task_id").to_list()
+    order: Any = plan.total.get("order")
+    return acting if order is None else [task_id for task_id in order if task_id in set(acting)]
+
+
+def _plan(plan: Plan, rows: pl.DataFrame, order: Sequence[str]) -> Json:
     saving = plan.total.get("saving_month_nusd")
-    known = rows.filter((pl.col("action") != "keep") & (pl.col("p90_nusd") > 0) & pl.col("p50_nusd").is_not_null())
-    shown = set(rows.get_column("task_id"))
-    order: Any = plan.total.get("order") or ()
+    known = rows.filter(pl.col("task_id").is_in(order) & pl.col("p50_nusd").is_not_null())
     one_off: Any = plan.total.get("one_off_nusd")
     return {
-        "order": [task_id for task_id in order if task_id in shown],
         "one_off_usd": cents(one_off),
         "saving_month_usd": _range(saving),
         "sum_of_task_p50_usd": None if known.is_empty() else cents(int(known.get_column("p50_nusd").sum())),

@@ -16,21 +16,20 @@ _DIGITS = 4
 _MAJORITY = 0.5
 
 
-def bucket_of(action: str, saving_p90: float | None) -> str:
+def bucket_of(action: str, *, in_plan: bool) -> str:
     """Return ``ready``, ``pilot`` or ``keep``: the part of the coverage bar that a task belongs to.
 
-    :param saving_p90: High end of what the action saves a month, in any unit; None: not stated. What would save nothing
-        even then is kept: a task may have earned ``code`` or ``cache`` and still not repay the work at this volume.
+    :param in_plan: The plan acts on the task. One it leaves out is kept, whatever its action: it may have earned ``code``
+        or a pilot and still not repay the work at this volume.
     """
-    if action == "keep" or (saving_p90 is not None and saving_p90 <= 0):
+    if action == "keep" or not in_plan:
         return "keep"
     return "pilot" if action.startswith("pilot") else "ready"
 
 
-def bucket(task: Mapping[str, Any]) -> str:
-    """Return :func:`bucket_of` of a task's record in the summary."""
-    saving = task["saving_month_usd"]
-    return bucket_of(task["action"], None if saving is None else saving["p90"])
+def bucket(task: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """Return :func:`bucket_of` of a task's record in its summary."""
+    return bucket_of(task["action"], in_plan=task["task_id"] in summary["plan"]["order"])
 
 
 def task_rows(plan: Plan, by_task: pl.DataFrame) -> pl.DataFrame:

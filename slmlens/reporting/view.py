@@ -10,7 +10,7 @@ from slmlens.errors import SettingError
 from slmlens.reporting.card import about, action_label, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
-from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, next_step, risks
+from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, shorten
 
@@ -68,6 +68,7 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "small_tasks": rows[_LARGE_TASKS:],
         "small_share": percent(sum(task["spend_share"] or 0.0 for task in tasks[_LARGE_TASKS:])),
         "monthly": any(task["saving_month_usd"] for task in tasks),
+        "has_month": summary["ledger"]["month_usd"] is not None,
         "sample": summary["window"]["sampling_rate"] < 1,
         "cards": [card(task, summary, _exemplars(exemplars, task)) for task in chosen],
         "cards_left": len(tasks) - len(chosen),
@@ -105,7 +106,10 @@ def _scope(summary: Json) -> str:
 def _figures(summary: Json) -> list[dict[str, str]]:
     plan, ledger, tasks = summary["plan"], summary["ledger"], summary["tasks"]
     figures = []
-    if plan["saving_month_usd"] is not None:
+    pays = any(bucket(task, summary) != "keep" for task in tasks)
+    if plan["saving_month_usd"] is not None and not pays:
+        figures.append(_figure("Potential saving a month", "none", "nothing pays at this volume"))
+    elif plan["saving_month_usd"] is not None:
         figures.append(
             _figure("Potential saving a month", usd_range(plan["saving_month_usd"], per=""), "over all tasks to act on")
         )
@@ -122,7 +126,7 @@ def _figures(summary: Json) -> list[dict[str, str]]:
             _figure("One-off work", f"about {usd_about(plan['one_off_usd'])}", "people and training, before any saving")
         )
     if tasks:
-        buckets = [bucket(task) for task in tasks]
+        buckets = [bucket(task, summary) for task in tasks]
         split = " · ".join(
             f"{buckets.count(name)} {word}"
             for name, word in (("ready", "ready"), ("pilot", "to pilot"), ("keep", "to keep"))
@@ -188,27 +192,27 @@ def _task_rows(summary: Json) -> list[dict[str, Any]]:
     ends = [
         value
         for task in tasks
-        if bucket(task) != "keep" and task["saving_month_usd"]
+        if bucket(task, summary) != "keep" and task["saving_month_usd"]
         for value in task["saving_month_usd"].values()
     ]
     scale = (min([0.0, *ends]), max([0.0, *ends]))
-    return [_task_row(task, summary["window"], places, scale) for task in tasks]
+    return [_task_row(task, summary, places, scale) for task in tasks]
 
 
-def _task_row(task: Json, window: Json, places: int, scale: tuple[float, float]) -> dict[str, Any]:
-    monthly = calls_a_month(task, window)
+def _task_row(task: Json, summary: Json, places: int, scale: tuple[float, float]) -> dict[str, Any]:
+    monthly = calls_a_month(task, summary)
     return {
         "name": name_of(task),
         "place": " · ".join(dict.fromkeys([task["application"], *task["step_names"][:2]])),
-        "calls": f"{task['n_calls']:,} logged",
-        "calls_month": "not known" if monthly is None else about(monthly),
+        "calls": f"{task['n_calls']:,}",
+        "calls_month": None if monthly is None else about(monthly),
         "runrate": "not priced" if task["runrate_usd"] is None else usd(task["runrate_usd"], places),
         "share": percent(task["spend_share"]),
-        "bucket": bucket(task),
-        "action": action_label(task),
+        "bucket": bucket(task, summary),
+        "action": action_label(task, summary),
         "evidence": evidence_badge(task),
-        "saving": saving_cell(task),
-        "bar": _range_bar(task["saving_month_usd"], scale) if bucket(task) != "keep" else None,
+        "saving": saving_cell(task, summary),
+        "bar": _range_bar(task["saving_month_usd"], scale) if bucket(task, summary) != "keep" else None,
     }
 
 
@@ -243,15 +247,17 @@ def _steps_when_nothing_pays(summary: Json) -> list[str]:
     worth, name, lever = max(levers, default=(0.0, "", ""))
     if worth >= _WORTH_A_STEP_USD:
         steps.append(f"Try {lever} on “{shorten(name, 70)}”: about {usd_about(worth)} a month, without another model.")
-    if waiting_for_volume(summary["tasks"]):
+    if waiting_for_volume(summary):
         steps.append("Run this again when volume grows: each task's break-even is on its card.")
     return steps
 
 
-def _key_assumptions(assumptions: Sequence[Json]) -> list[Json]:
-    judged = [entry for entry in assumptions if entry["kind"] == "judgement"]
-    facts = [entry for entry in assumptions if entry["kind"] == "fact"]
-    return [*judged[: _FIRST_ASSUMPTIONS - 2], *facts[:2]]
+def _key_assumptions(assumptions: Sequence[Json]) -> list[dict[str, str]]:
+    """Return the assumptions that move the headline most, under names a reader knows; the rest stand in their table."""
+    by_name = {entry["name"]: entry for entry in assumptions}
+    known = [name for name in KEY_ASSUMPTIONS if name in by_name]
+    names = [*known, *(name for name in by_name if name not in known)][:_FIRST_ASSUMPTIONS]
+    return [{**by_name[name], "name": KEY_ASSUMPTIONS.get(name, name)} for name in names]
 
 
 def _card_order(summary: Json) -> list[Json]:

@@ -41,7 +41,7 @@ class Field:
     :param codes: The values as integers; equal code = equal text.
     :param free: Compared by token F1, not by equality.
     :param classes: The values are few and recurring, so a student can learn them.
-    :param bags: Words of each answer, for a free field only.
+    :param bags: Words of each distinct value by its code, for a free field only.
     """
 
     name: str
@@ -90,7 +90,7 @@ class TaskAnswers:
         for field in self.fields:
             if field.bags is not None:
                 rows = np.flatnonzero(same & (field.codes[left] != field.codes[right]))
-                same[rows] = field.bags.f1(left[rows], right[rows]) >= SAME_TEXT_F1
+                same[rows] = field.bags.f1(field.codes[left[rows]], field.codes[right[rows]]) >= SAME_TEXT_F1
         return np.asarray(same, dtype=np.bool_)
 
     def constant(self) -> tuple[float, int]:
@@ -167,7 +167,8 @@ def _field(name: str, answers: list[Answer], units: Ints) -> Field:
     present = [value for value in values if not value.startswith(_MISSING)]
     long = sum(len(value.split()) for value in present) > FREE_TEXT_WORDS * len(present)
     free = long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
-    return Field(name, values, codes, free, not free and has_classes(codes, units), bag_words(values) if free else None)
+    bags = bag_words(sorted(set(values))) if free else None
+    return Field(name, values, codes, free, not free and has_classes(codes, units), bags)
 
 
 def _value(answer: Answer, name: str) -> str:

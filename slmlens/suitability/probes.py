@@ -136,7 +136,7 @@ def _whole_answer(
             by_time &= later[test]
             by_group &= group
     time = clustered_share(by_time.astype(float), answers.units[test])
-    group_share = clustered_share(by_group.astype(float), answers.units)
+    group_share = clustered_share(by_group.astype(float), answers.units) if prepared.folds.any() else time
     joint = answers.joint_codes()
     modal = int(np.bincount(joint[prepared.fitted.early]).argmax())
     lower = min(time, group_share, key=lambda share: (share.value, share.lo90))

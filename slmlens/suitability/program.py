@@ -90,7 +90,7 @@ def run_program(answers: TaskAnswers, prompts: list[str], slots: list[str], fold
     :param answers: The task's answers, in time order; none of their fields free text, which no rule can give exactly.
     :param prompts: Text of each prompt's last message with placeholders as they stand.
     :param slots: Slot text of each prompt: what the words of a table come from.
-    :param folds: Fold of each row in the group split.
+    :param folds: Fold of each row in the group split; all 0: one group, which can't be split.
     """
     material = _gather(answers, prompts, slots)
     later_blocks = _later_blocks(answers)
@@ -102,11 +102,12 @@ def run_program(answers: TaskAnswers, prompts: list[str], slots: list[str], fold
         for field in answers.fields
     }
     later, group = (np.logical_and.reduce([hits[split] for hits in by_field.values()]) for split in (0, 1))
+    on_later = clustered_share(later[graded].astype(float), answers.units[graded])
     everyone = np.arange(len(answers))
     rules = {_field_words(field.name): _fit(field, everyone, material).words for field in answers.fields}
     return ProgramResult(
-        later=clustered_share(later[graded].astype(float), answers.units[graded]),
-        group=clustered_share(group.astype(float), answers.units),
+        later=on_later,
+        group=clustered_share(group.astype(float), answers.units) if folds.any() else on_later,
         rules=rules,
         constant=all(rule == CONSTANT for rule in rules.values()),
         by_field=by_field,

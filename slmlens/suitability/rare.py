@@ -57,9 +57,9 @@ def _rare_of(
         units = len(np.unique(answers.units[rows]))
         if units < settings.min_units:
             continue
-        measured = len(rows) >= settings.rare_graded
-        recall = float((predicted[rows] == value).mean()) if measured else None
-        found.append(RareClass(_name(name, int(rows[0]), units, answers, settings), recall, len(rows)))
+        graded = rows[predicted[rows] >= 0]
+        recall = float((predicted[graded] == value).mean()) if len(graded) >= settings.rare_graded else None
+        found.append(RareClass(_name(name, int(rows[0]), units, answers, settings), recall, len(graded)))
     return found
 
 

@@ -21,6 +21,8 @@ def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: Ass
     """Return the reasons of a task's verdict, the deciding one first."""
     if judged.gate is not None:
         return [_sentence(judged.gate)]
+    if not seen.n_ok:
+        return ["No call of this task has an answer to compare: all failed, or the log or the settings kept no text."]
     if not judged.enough:
         seen_words = f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}"
         return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units."]
@@ -91,7 +93,7 @@ def _ceiling_words(seen: Seen) -> list[str]:
 def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
     sentences = []
     if rare is not None:
-        said = "is not measured" if rare.recall is None else f"is {_percent(rare.recall)} on wordings not seen before"
+        said = "is not measured" if rare.recall is None else f"is {_percent(rare.recall)} on calls held out"
         share = f"under {settings.rare_share:.0%}"
         sentences.append(f"Rare answers ({share}): the recall of one of them {said} (n = {rare.n}).")
     if seen.answers is not None and seen.answers.weak:

@@ -11,6 +11,10 @@ import regex
 from slmlens.tasks.holes import Marked, fixed_runs
 
 MAX_PHRASE_WORDS = 6
+OPENING_BONUS = 1.0
+"""How much more a phrase weighs at the very start of a prompt, where authors say what the step is."""
+OPENING_WORDS = 30
+"""Words after which that bonus has halved."""
 _BREAKS = regex.compile(r"[.;:!?\n\r{}\[\]()<>|#*`\"=]")
 _WEAK_EDGE = frozenset(
     [
@@ -107,7 +111,7 @@ def task_names(facts: Sequence[NameFacts]) -> list[str]:
     """
     phrases = [_phrases(f) for f in facts]
     spread = Counter(phrase for found in phrases for phrase in {p for p, _ in found})
-    ranked = [_ranked(found, spread, len(facts)) for found in phrases]
+    ranked = [_ranked(found, spread) for found in phrases]
     names: list[str] = []
     for fact, phrases_of in zip(facts, ranked, strict=True):
         heads = [fact.step] if fact.step else []
@@ -141,13 +145,14 @@ def _phrases(facts: NameFacts) -> list[tuple[str, float]]:
     """Return candidate phrases with a weight: earlier parts, sentence starts and roles weigh more."""
     found: dict[str, float] = {}
     for depth, marked in enumerate(facts.texts):
-        for words, starts in _segments(marked):
+        for words, starts, at in _segments(marked):
             for first in range(len(words)):
                 for last in range(first + 2, min(first + MAX_PHRASE_WORDS, len(words)) + 1):
                     phrase = words[first:last]
                     if not _reads_well(phrase):
                         continue
                     weight = (1.5 if first == 0 and starts else 1.0) * (1.0, 0.8, 0.6, 0.5)[min(depth, 3)]
+                    weight *= 1 + OPENING_BONUS * 0.5 ** ((at + first) / OPENING_WORDS)
                     weight *= (0, 0, 0.8, 1.0, 1.1, 1.1, 1.1)[len(phrase)]
                     text = " ".join(phrase)
                     found[text] = max(found.get(text, 0.0), weight)
@@ -160,9 +165,12 @@ def _reads_well(phrase: Sequence[str]) -> bool:
     return any(len(word) > 3 for word in phrase)  # noqa: PLR2004 - a phrase needs one word that carries meaning
 
 
-def _segments(marked: Marked) -> list[tuple[tuple[str, ...], bool]]:
-    """Cut the fixed runs at punctuation, role openings ("you are a") dropped; tell which begin a sentence."""
-    pieces: list[tuple[tuple[str, ...], bool]] = []
+def _segments(marked: Marked) -> list[tuple[tuple[str, ...], bool, int]]:
+    """Cut the fixed runs at punctuation, role openings ("you are a") dropped.
+
+    :returns: The words of each piece, whether it begins a sentence, and the index of its first word.
+    """
+    pieces: list[tuple[tuple[str, ...], bool, int]] = []
     for first, last in fixed_runs(marked):
         start, begins = first, first == 0 or _broken(marked, first)
         for at in range(first + 1, last + 1):
@@ -170,7 +178,7 @@ def _segments(marked: Marked) -> list[tuple[tuple[str, ...], bool]]:
                 words = marked.words[start:at]
                 while words and begins and words[0] in (*_ROLE, "a", "an", "the", "now", "your", "task", "is", "to"):
                     words = words[1:]
-                pieces.append((words, begins))
+                pieces.append((words, begins, start))
                 start, begins = at, True
     return pieces
 
@@ -180,9 +188,9 @@ def _broken(marked: Marked, at: int) -> bool:
     return bool(_BREAKS.search(marked.text[before : marked.spans[at][0]])) if at else True
 
 
-def _ranked(found: Sequence[tuple[str, float]], spread: Counter[str], n: int) -> list[str]:
+def _ranked(found: Sequence[tuple[str, float]], spread: Counter[str]) -> list[str]:
     """Order phrases by weight times rarity among the tasks; drop those that repeat a better one's words."""
-    scored = sorted(found, key=lambda pw: (-pw[1] * (1 - (spread[pw[0]] - 1) / max(n, 1)) ** 2, -len(pw[0]), pw[0]))
+    scored = sorted(found, key=lambda pw: (-pw[1] / spread[pw[0]] ** 0.5, -len(pw[0]), pw[0]))
     kept: list[str] = []
     for phrase, _ in scored[:200]:
         if not any(set(phrase.split()) <= set(other.split()) for other in kept):

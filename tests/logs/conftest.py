@@ -24,7 +24,9 @@ class PlainRedactor:
 
     def text(self, raw: str) -> str:
         self.asked.append(raw)
-        hidden = EMAIL.sub(lambda found: f"<EMAIL:{_hash(found.group().lower())[:4]}>", raw)
+        hidden = raw
+        if "@" in raw:
+            hidden = EMAIL.sub(lambda found: f"<EMAIL:{_hash(found.group().lower())[:4]}>", raw)
         return re.sub(r"\b\d{9}\b", lambda found: f"<ID:{_hash(found.group())[:4]}>", hidden)
 
     def pseudonym(self, kind: str, raw: str) -> str:

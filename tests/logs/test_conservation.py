@@ -42,24 +42,74 @@ def claude_line(kind: str, n: int) -> dict[str, object]:
             {"type": "tool_use", "id": "t1", "name": "Edit", "input": {"a": 1}},
         ]
     return {
-        "type": kind, "uuid": f"u{n}", "parentUuid": f"u{n - 1}", "sessionId": "s", "isSidechain": False,
-        "timestamp": "2026-09-01T10:00:00Z", "requestId": "r", "cwd": "/home/ana/shop",
-        "message": {"role": kind, "id": f"msg_{n}", "model": "claude-sonnet-4-5", "content": content, "usage": {"input_tokens": 3, "output_tokens": 4}},
-    }  # fmt: skip
+        "type": kind,
+        "uuid": f"u{n}",
+        "parentUuid": f"u{n - 1}",
+        "sessionId": "s",
+        "isSidechain": False,
+        "timestamp": "2026-09-01T10:00:00Z",
+        "requestId": "r",
+        "cwd": "/home/ana/shop",
+        "message": {
+            "role": kind,
+            "id": f"msg_{n}",
+            "model": "claude-sonnet-4-5",
+            "content": content,
+            "usage": {"input_tokens": 3, "output_tokens": 4},
+        },
+    }
 
 
 VALID = [
     pair(session_id="s-1", timestamp="2026-09-01T10:00:00Z", latency_ms=3, tags=["a"], metadata={"step": "triage"}),
-    pair(answer=None, message={"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}),
-    pair(request={"tools": [{"type": "function", "function": {"name": "f"}}], "response_format": {"type": "json_object"}}),
-    {"request": {"model": "gpt-4o", "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}], "instructions": "Be brief."},
-     "response": {"object": "response", "id": "resp_1", "status": "completed", "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}], "usage": {"input_tokens": 3, "output_tokens": 1}}},
-    {"url": "https://api.openai.com/v1/chat/completions", "status": 200, "request": {"messages": [{"role": "user", "content": "Hi"}]},
-     "response_stream": 'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'},
-    {"request": {"max_tokens": 5, "system": "Be brief.", "messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "7"}]}]},
-     "response": {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "Seven"}], "stop_reason": "end_turn", "usage": {"input_tokens": 3, "cache_read_input_tokens": 2, "output_tokens": 1}}},
-    claude_line("user", 1), claude_line("assistant", 2),
-]  # fmt: skip
+    pair(
+        answer=None,
+        message={"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    ),
+    pair(
+        request={"tools": [{"type": "function", "function": {"name": "f"}}], "response_format": {"type": "json_object"}}
+    ),
+    {
+        "request": {
+            "model": "gpt-4o",
+            "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
+            "instructions": "Be brief.",
+        },
+        "response": {
+            "object": "response",
+            "id": "resp_1",
+            "status": "completed",
+            "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}],
+            "usage": {"input_tokens": 3, "output_tokens": 1},
+        },
+    },
+    {
+        "url": "https://api.openai.com/v1/chat/completions",
+        "status": 200,
+        "request": {"messages": [{"role": "user", "content": "Hi"}]},
+        "response_stream": (
+            'data: {"id":"c","object":"chat.completion.chunk",'
+            '"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        ),
+    },
+    {
+        "request": {
+            "max_tokens": 5,
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "7"}]}],
+        },
+        "response": {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "text", "text": "Seven"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 3, "cache_read_input_tokens": 2, "output_tokens": 1},
+        },
+    },
+    claude_line("user", 1),
+    claude_line("assistant", 2),
+]
 
 
 @st.composite
@@ -152,9 +202,14 @@ def test_bytes_that_are_no_log_never_crash_and_leave_no_text_in_the_rejects(line
 @given(st.randoms(use_true_random=False))
 def test_shuffled_lines_give_the_same_tables(rng: random.Random):
     records = [
-        pair(f"Where is parcel {n % 7}?", f"At stop {n % 3}.", session_id=f"s-{n % 4}", response={"id": f"c-{n % 9}", "created": 1_780_000_000 + n % 5})
+        pair(
+            f"Where is parcel {n % 7}?",
+            f"At stop {n % 3}.",
+            session_id=f"s-{n % 4}",
+            response={"id": f"c-{n % 9}", "created": 1_780_000_000 + n % 5},
+        )
         for n in range(24)
-    ]  # fmt: skip
+    ]
     shuffled = rng.sample(records, len(records))
     with tempfile.TemporaryDirectory() as folder:
         first = read_lines([json_bytes(one) for one in records], folder)

@@ -10,10 +10,15 @@ import pytest
 from tests.logs.conftest import only, pair, texts
 
 ASK = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
-SAID = {"id": "chatcmpl-7", "object": "chat.completion", "model": "gpt-4o-2024-08-06", "choices": [
-    {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}  # fmt: skip
+SAID = {
+    "id": "chatcmpl-7",
+    "object": "chat.completion",
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+}
 SSE = (
-    'data: {"id":"chatcmpl-7","object":"chat.completion.chunk","model":"gpt-4o","choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}\n\n'
+    'data: {"id":"chatcmpl-7","object":"chat.completion.chunk","model":"gpt-4o",'
+    '"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}\n\n'
     'data: {"id":"chatcmpl-7","choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]}\n\n'
     'data: {"id":"chatcmpl-7","choices":[],"usage":{"prompt_tokens":8,"completion_tokens":2}}\n\ndata: [DONE]\n\n'
 )
@@ -26,8 +31,14 @@ CHUNKS = [orjson.loads(line[6:]) for line in SSE.split("\n\n") if line.startswit
         {"request": ASK, "response": SAID},
         {"request": orjson.dumps(ASK).decode(), "response": orjson.dumps(SAID).decode()},
         {"request_body": ASK, "response_body": SAID},
-        {"request": {"method": "POST", "url": "/v1/chat/completions", "body": ASK}, "response": {"status_code": 200, "body": SAID}},
-        {"request": {"method": "POST", "headers": {}, "body": orjson.dumps(ASK).decode()}, "response": {"status": 200, "headers": {}, "body": orjson.dumps(SAID).decode()}},
+        {
+            "request": {"method": "POST", "url": "/v1/chat/completions", "body": ASK},
+            "response": {"status_code": 200, "body": SAID},
+        },
+        {
+            "request": {"method": "POST", "headers": {}, "body": orjson.dumps(ASK).decode()},
+            "response": {"status": 200, "headers": {}, "body": orjson.dumps(SAID).decode()},
+        },
         {"_index": "llm", "_source": {"request": ASK, "response": SAID}},
         {"level": "info", "message": {"event": {"request": ASK, "response": SAID}}},
         {"log": orjson.dumps({"request": ASK, "response": SAID}).decode()},
@@ -41,11 +52,33 @@ CHUNKS = [orjson.loads(line[6:]) for line in SSE.split("\n\n") if line.startswit
         {"model": "gpt-4o", "messages": ASK["messages"], "output": "Hello"},
         {"input": ASK, "output": {"role": "assistant", "content": "Hello"}},
         {"request": ASK["messages"], "response": {"content": "Hello"}, "model": "gpt-4o"},
-        {"request": {"model": "gpt-4o", "prompt": "Hi"}, "response": {"object": "text_completion", "choices": [{"text": "Hello", "finish_reason": "stop"}]}},
-        {"request": {"model": "gpt-4o", "input": "Hi"}, "response": {"object": "response", "id": "resp_1", "status": "completed", "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]}},
-        {"request": {"model": "claude-3-5-haiku", "max_tokens": 9, "messages": ASK["messages"]}, "response": {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}},
+        {
+            "request": {"model": "gpt-4o", "prompt": "Hi"},
+            "response": {"object": "text_completion", "choices": [{"text": "Hello", "finish_reason": "stop"}]},
+        },
+        {
+            "request": {"model": "gpt-4o", "input": "Hi"},
+            "response": {
+                "object": "response",
+                "id": "resp_1",
+                "status": "completed",
+                "output": [
+                    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}
+                ],
+            },
+        },
+        {
+            "request": {"model": "claude-3-5-haiku", "max_tokens": 9, "messages": ASK["messages"]},
+            "response": {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "text", "text": "Hello"}],
+                "stop_reason": "end_turn",
+            },
+        },
     ],
-)  # fmt: skip
+)
 def test_the_question_and_the_answer_are_found_in_every_envelope(read, record):
     calls = read(record)
     call, stored = only(calls), texts(calls)
@@ -95,9 +128,14 @@ def test_answers_that_continue_one_another_are_one_session(read):
     def turn(own: str, before: str | None, n: int) -> dict:
         return {
             "request": {"model": "gpt-4o", "input": f"Turn {n}", "previous_response_id": before},
-            "response": {"id": own, "object": "response", "created_at": 1_780_000_000 + n, "status": "completed",
-                         "output": [{"type": "message", "content": [{"type": "output_text", "text": "Yes"}]}]},
-        }  # fmt: skip
+            "response": {
+                "id": own,
+                "object": "response",
+                "created_at": 1_780_000_000 + n,
+                "status": "completed",
+                "output": [{"type": "message", "content": [{"type": "output_text", "text": "Yes"}]}],
+            },
+        }
 
     calls = read(
         turn("resp_a", None, 1), turn("resp_b", "resp_a", 2), turn("resp_c", "resp_b", 3), turn("resp_d", None, 4)
@@ -144,14 +182,47 @@ def test_latency_is_in_milliseconds(read, envelope, ms):
 @pytest.mark.parametrize(
     ("usage", "counts"),
     [
-        ({"prompt_tokens": 100, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 80}, "completion_tokens_details": {"reasoning_tokens": 5}}, (100, 80, None, 9, 5)),
-        ({"input_tokens": 100, "output_tokens": 9, "input_tokens_details": {"cached_tokens": 80}}, (100, 80, None, 9, None)),
-        ({"input_tokens": 20, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 7, "output_tokens": 9}, (107, 80, 7, 9, None)),
-        ({"prompt_tokens": 107, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 7, "completion_tokens": 9}, (107, 80, 7, 9, None)),
-        ({"prompt_tokens": 20, "prompt_tokens_details": {"cached_tokens": 80}, "completion_tokens": 9}, (100, 80, None, 9, None)),
-        ({"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 60, "completion_tokens_details": {"reasoning_tokens": 31}}, (20, None, None, 40, 31)),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 9,
+                "prompt_tokens_details": {"cached_tokens": 80},
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            },
+            (100, 80, None, 9, 5),
+        ),
+        (
+            {"input_tokens": 100, "output_tokens": 9, "input_tokens_details": {"cached_tokens": 80}},
+            (100, 80, None, 9, None),
+        ),
+        (
+            {"input_tokens": 20, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 7, "output_tokens": 9},
+            (107, 80, 7, 9, None),
+        ),
+        (
+            {
+                "prompt_tokens": 107,
+                "cache_read_input_tokens": 80,
+                "cache_creation_input_tokens": 7,
+                "completion_tokens": 9,
+            },
+            (107, 80, 7, 9, None),
+        ),
+        (
+            {"prompt_tokens": 20, "prompt_tokens_details": {"cached_tokens": 80}, "completion_tokens": 9},
+            (100, 80, None, 9, None),
+        ),
+        (
+            {
+                "prompt_tokens": 20,
+                "completion_tokens": 9,
+                "total_tokens": 60,
+                "completion_tokens_details": {"reasoning_tokens": 31},
+            },
+            (20, None, None, 40, 31),
+        ),
     ],
-)  # fmt: skip
+)
 def test_tokens_come_in_one_convention(read, usage, counts):
     call = only(read(pair(response={"usage": usage})))
     names = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -189,7 +260,15 @@ def test_tool_calls_are_kept_and_the_answer_can_be_compared(read):
 
 
 def test_the_legacy_function_call_is_a_tool_call(read):
-    call = only(read(pair(answer=None, message={"function_call": {"name": "find", "arguments": "{}"}}, request={"functions": [{"name": "find"}]})))  # fmt: skip
+    call = only(
+        read(
+            pair(
+                answer=None,
+                message={"function_call": {"name": "find", "arguments": "{}"}},
+                request={"functions": [{"name": "find"}]},
+            )
+        )
+    )
     assert call["tool_calls"] == [{"name": "find", "arguments": "{}"}]
     assert call["tool_names_offered"] == ["find"]
 
@@ -197,9 +276,17 @@ def test_the_legacy_function_call_is_a_tool_call(read):
 def test_an_answer_is_the_message_that_the_next_prompt_repeats(read):
     calls = read(
         pair("Where?", "There.", response={"id": "a"}),
-        {"request": {"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}, {"role": "user", "content": "Why?"}]},
-         "response": {**SAID, "id": "b"}},
-    )  # fmt: skip
+        {
+            "request": {
+                "messages": [
+                    {"role": "user", "content": "Where?"},
+                    {"role": "assistant", "content": "There."},
+                    {"role": "user", "content": "Why?"},
+                ]
+            },
+            "response": {**SAID, "id": "b"},
+        },
+    )
     by_id = {row["call_id"]: row for row in calls.calls.iter_rows(named=True)}
     assert by_id["a"]["answer_id"] == by_id["b"]["message_ids"][1]
     counted = dict(calls.messages.select("message_id", "n_calls").iter_rows())
@@ -243,7 +330,9 @@ def test_pictures_and_reasoning_leave_no_text(read):
 def test_what_became_of_a_call(read, record, status):
     call = only(read(record))
     assert call["status"] == status
-    assert (call["answer_id"] is None) == (status == "error" or record == pair(response={"choices": [{"index": 0, "finish_reason": "content_filter"}]}))  # fmt: skip
+    assert (call["answer_id"] is None) == (
+        status == "error" or record == pair(response={"choices": [{"index": 0, "finish_reason": "content_filter"}]})
+    )
 
 
 def test_the_schema_asked_for_is_named(read):

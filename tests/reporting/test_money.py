@@ -95,6 +95,7 @@ def test_an_estimate_is_within_its_own_rounding(value, digits):
 def test_a_sum_is_written_with_as_many_decimals_as_it_has():
     assert [usd(value) for value in (1234.5, 0.0123, 0.000004)] == ["$1,234.50", "$0.0123", "$0.000004"]
     assert places_for([1.5, 0.0123]) == 4
+    assert usd(0.0, 4) == "$0.00"
 
 
 def test_a_range_names_its_middle_and_calls_a_loss_a_loss():
@@ -133,8 +134,8 @@ MONEY_COLUMNS = {"action": pl.String, "spend_nusd": pl.Int64, "runrate_nusd": pl
 @given(st.lists(TASK_MONEY, max_size=8), MONEY, MONEY)
 def test_every_sum_on_show_is_the_sum_of_its_lines(tasks, unassigned, excluded):
     ledger = _ledger(tasks, unassigned, excluded)
-    rows = pl.DataFrame(tasks, schema=MONEY_COLUMNS, orient="row").with_columns(p90_nusd=pl.lit(None, pl.Int64))
-    shown = settle(ledger, rows)
+    rows = pl.DataFrame(tasks, schema=MONEY_COLUMNS, orient="row").with_row_index("task_id")
+    shown = settle(ledger, rows, order=range(0, len(tasks), 2))
     unit = money_unit(ledger.imported_nusd)
 
     def units(values):
@@ -152,9 +153,9 @@ def test_every_sum_on_show_is_the_sum_of_its_lines(tasks, unassigned, excluded):
 
 def test_tasks_that_cost_another_sum_than_the_ledger_are_refused():
     ledger = _ledger([("keep", 5_000, 5_000)], (0, 0), (0, 0))
-    rows = pl.DataFrame({"action": ["keep"], "spend_nusd": [4_000], "runrate_nusd": [5_000], "p90_nusd": [None]})
+    rows = pl.DataFrame({"action": ["keep"], "spend_nusd": [4_000], "runrate_nusd": [5_000], "task_id": ["t0"]})
     with pytest.raises(ContractError, match="4,000 nano-USD and the ledger says 5,000"):
-        settle(ledger, rows)
+        settle(ledger, rows, order=())
 
 
 def test_dollars_are_units_times_the_unit():

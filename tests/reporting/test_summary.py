@@ -191,7 +191,7 @@ def test_sixty_tasks_stay_sixty_tasks():
 def test_code_that_would_not_repay_the_work_is_kept_whatever_it_earned():
     summary = scenario("code that does not repay")
     task = next(task for task in summary["tasks"] if task["action"] == "code")
-    assert bucket(task) == "keep"
+    assert bucket(task, summary) == "keep"
     assert summary["plan"]["coverage"]["ready_usd"] == 0
     assert summary["plan"]["sum_of_task_p50_usd"] is None
     headline = summary["plan"]["headline"]
