@@ -1,7 +1,7 @@
 """The sample log: an invented shop's agents over five weeks, written from a seed, with its truth beside it.
 
-``python -m slmlens.sample`` writes ``data/``: two exports, what is true of them, and how they were sampled. Nothing in it
-is from a real log; personal data are published test values and reserved numbers and domains.
+``python -m slmlens.sample`` writes ``data/``: two exports, what is true of them, and how they were sampled. Nothing in
+it is from a real log; personal data are published test values and reserved numbers and domains.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CALLS = 6_000
 LOGS = "logs"
 _FILES = {SUPPORT: "support-desk.jsonl.gz", "ops-assistant": "ops-assistant.jsonl.gz"}
 _SHARES = {
-    "cases": 0.112, "reviews": 0.07, "faq_answer": 0.07, "normalise_manifest_line": 0.069, "sql_analyst": 0.035,
+    "cases": 0.103, "reviews": 0.075, "faq_answer": 0.07, "normalise_manifest_line": 0.075, "sql_analyst": 0.035,
     "plan_replenishment": 0.015, "tag_catalogue": 0.04,
 }  # fmt: skip
 """How many of each are drawn for one call of the sample; a case makes several calls."""

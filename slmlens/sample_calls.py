@@ -68,7 +68,7 @@ _MINI4O = ("gpt-4o-mini", "gpt-4o-mini-2024-07-18")
 STEPS: dict[str, Step] = {
     "detect_language": Step(SUPPORT, "triage", _CARE, *_NANO41, "label", "yes", "keep: money (a nano-class incumbent)"),
     "route_intent": Step(SUPPORT, "triage", _CARE, *_TURBO, "label", "yes, from words; 2 % label noise", "pilot"),
-    "score_priority": Step(SUPPORT, "triage", _CARE, *_TURBO, "label", "no: drawn by chance", "keep: quality (no signal)"),
+    "score_priority": Step(SUPPORT, "triage", _CARE, *_TURBO, "label", "no: by chance", "keep: quality (no signal)"),
     "moderate_review": Step(
         SUPPORT, "community", _SHOP, *_GPT4O, "label", "yes; 2 % are the rare class", "keep: money",
         provider="azure", failures={"refusal": 0.006},

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from slmlens.sample_calls import Call, cached_tokens, prompt_tokens, tokens_of
+from slmlens.sample_calls import Call, cached_tokens, compact, prompt_tokens, tokens_of
 from slmlens.sample_shop import Shop
 
 Record = dict[str, Any]
@@ -41,8 +41,9 @@ def gateway_record(shop: Shop, rng: Random, call: Call) -> Record:
         request["response_format"] = {"type": "json_object"}
     usage = _usage(rng, call, tools)
     record: Record = {
-        "timestamp": _iso(call.at), "latency_ms": _latency(rng, call, usage), "status": call.error[0] if call.error else 200,
-        "service": step.service, "provider": step.provider, "session_id": call.session, "user_id": call.user,
+        "timestamp": _iso(call.at), "latency_ms": _latency(rng, call, usage),
+        "status": call.error[0] if call.error else 200, "service": step.service, "provider": step.provider,
+        "session_id": call.session, "user_id": call.user,
         "metadata": {"agent": step.agent, "step": call.task, "team": step.team, "environment": "production"},
         "request": request, "response": _completion(rng, call, usage),
     }  # fmt: skip
@@ -79,8 +80,6 @@ def _usage(rng: Random, call: Call, tools: Sequence[Mapping[str, Any]]) -> dict[
     total, shared = prompt_tokens(call, tools)
     answer = call.answer or ""
     if call.tool:
-        from slmlens.sample_calls import compact
-
         answer = f"{call.tool[0]} {compact(call.tool[1])}"
     thinking = int(call.step.thinking * rng.lognormvariate(0, _THINKING_SPREAD)) if call.step.thinking else 0
     cached = cached_tokens(rng, call, shared)
@@ -109,8 +108,6 @@ def _completion(rng: Random, call: Call, usage: Mapping[str, int]) -> Record:
     message: Record = {"role": "assistant", "content": call.answer, "refusal": None}
     finish = _FINISH.get(call.outcome, "stop")
     if call.tool:
-        from slmlens.sample_calls import compact
-
         function = {"name": call.tool[0], "arguments": compact(call.tool[1])}
         message["tool_calls"] = [{"id": _id(rng, "call_", 24), "type": "function", "function": function}]
         finish = "tool_calls"
@@ -130,7 +127,7 @@ def _response(rng: Random, call: Call, request: Mapping[str, Any], usage: Mappin
     if call.error:
         return _failure(call)
     cut = call.outcome == "truncated"
-    text = {"type": "output_text", "text": call.answer, "annotations": []}
+    text: Record = {"type": "output_text", "text": call.answer, "annotations": []}
     message = {
         "type": "message",
         "role": "assistant",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import math
 from random import Random
+from typing import NamedTuple
 
 from slmlens.sample_calls import Call, Message, compact
 from slmlens.sample_shop import Product, Shop, draw_slots, euros, long_date, moment
@@ -15,13 +17,17 @@ BATCH_DAYS = (4, 11, 18, 25, 32)
 """Days of the window whose night runs the batch."""
 
 _POPULARITY = 1.1
+_WEEKS = 8
+_SERVICE = 1.645  # of a normal distribution at 95 %
 _COLOURS = (
-    "gold", "black", "natural", "white", "oatmeal", "blue", "green", "rust", "grey", "silver", "cream", "red", "brown", "clear",
+    "gold", "black", "natural", "white", "oatmeal", "blue", "green", "rust", "grey", "silver", "cream", "red", "brown",
+    "clear",
 )  # fmt: skip
 _ROOMS = ("bedroom", "living room", "dining room", "office", "bathroom", "hallway", "kitchen", "garden")
 _MATERIALS = (
-    "oak", "ash", "beech", "walnut", "pine", "steel", "brass", "copper", "iron", "zinc", "wool", "cotton", "linen", "felt", "jute",
-    "rattan", "willow", "bamboo", "ceramic", "stoneware", "porcelain", "glass", "terracotta", "soy wax", "leather", "cork",
+    "oak", "ash", "beech", "walnut", "pine", "steel", "brass", "copper", "iron", "zinc", "wool", "cotton", "linen",
+    "felt", "jute", "rattan", "willow", "bamboo", "ceramic", "stoneware", "porcelain", "glass", "terracotta", "soy wax",
+    "leather", "cork",
 )  # fmt: skip
 _WINTER = ("wool", "felt", "soy wax")
 _DEPOTS = ("North", "South", "East", "West", "Quay", "Central", "Park", "Hill")
@@ -95,8 +101,8 @@ def _manifest(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
     rng.shuffle(order)
     line = "; ".join(f"{label}: {row[label]}" for label in order)
     answer = compact({
-        "carrier": row["Carrier"], "parcel": row["Parcel"], "date": day.isoformat(), "depot": depot, "weight": row["Weight"],
-        "pieces": int(row["Pieces"]),
+        "carrier": row["Carrier"], "parcel": row["Parcel"], "date": day.isoformat(), "depot": depot,
+        "weight": row["Weight"], "pieces": int(row["Pieces"]),
     })  # fmt: skip
     return Call(
         "normalise_manifest_line",
@@ -133,8 +139,9 @@ def _sql(shop: Shop, rng: Random, number: int, at: dt.datetime, edit: dt.datetim
     columns = rng.choice(("country", "channel"))
     slots = {
         "country": rng.choice(_COUNTRIES), "country_or_channel": columns, "department": rng.choice(_DEPARTMENTS),
-        "n": str(rng.randrange(3, 60)), "carrier": rng.choice(shop.words["carriers"]), "sku": rng.choice(shop.products).sku,
-        "code": rng.choice(_CODES), "intent": rng.choice(list(shop.words["problems"])), "period": period,
+        "n": str(rng.randrange(3, 60)), "carrier": rng.choice(shop.words["carriers"]),
+        "sku": rng.choice(shop.products).sku, "code": rng.choice(_CODES), "period": period,
+        "intent": rng.choice(list(shop.words["problems"])),
         "period_sql": f"placed_at >= DATE '{since}' AND placed_at < DATE '{until}'",
         "ticket_period_sql": f"opened_at >= DATE '{since}' AND opened_at < DATE '{until}'",
     }  # fmt: skip
@@ -154,33 +161,71 @@ def _sql(shop: Shop, rng: Random, number: int, at: dt.datetime, edit: dt.datetim
     )
 
 
+class _Stock(NamedTuple):
+    """A line of a stock sheet."""
+
+    product: Product
+    on_hand: int
+    reserved: int
+    on_order: int
+    sold: int
+    lead_days: int
+    pack: int
+
+    @property
+    def weekly(self) -> float:
+        return self.sold / _WEEKS
+
+    @property
+    def free(self) -> int:
+        return max(0, self.on_hand - self.reserved)
+
+    def order_up_to(self) -> tuple[int, int, int]:
+        """Return the need over lead time and a week, the safety stock, and the order rounded up to packs."""
+        need = round(self.weekly * (self.lead_days / 7 + 1))
+        safety = round(_SERVICE * self.spread * math.sqrt(self.lead_days / 7))
+        return need, safety, -(-max(1, need + safety - self.free - self.on_order) // self.pack) * self.pack
+
+    @property
+    def spread(self) -> float:
+        return self.weekly * 0.3
+
+    def line(self, margin: int) -> str:
+        return (
+            f"{self.product.sku} {self.product.name}: on hand {self.on_hand}, reserved {self.reserved}, "
+            f"on order {self.on_order}, sold {self.sold} in {_WEEKS} weeks, lead time {self.lead_days} days, "
+            f"pack of {self.pack}, margin {euros(margin)}"
+        )
+
+
+def _draw_stock(rng: Random, product: Product) -> _Stock:
+    on_order, sold, lead = rng.randrange(3) * 24, rng.randrange(12, 400), rng.randrange(10, 60)
+    return _Stock(product, rng.randrange(120), rng.randrange(20), on_order, sold, lead, rng.choice((1, 4, 6, 12)))
+
+
 def _plan(shop: Shop, rng: Random, number: int, at: dt.datetime) -> Call:
-    picked = rng.sample(list(shop.products), rng.randrange(6, 11))
-    slots = draw_slots(shop, rng, picked[0], at.date(), picked[0].cents)
+    sheet = [_draw_stock(rng, product) for product in rng.sample(list(shop.products), rng.randrange(6, 11))]
+    first, second, third = sorted(sheet, key=lambda stock: stock.free / stock.weekly)[:3]
+    slots = draw_slots(shop, rng, first.product, at.date(), first.product.cents)
+    need, safety, pieces = first.order_up_to()
+    late = rng.randrange(3, 14)
     figures = {
-        "budget": f"{rng.randrange(20, 240) * 100:,}", "pallets": str(rng.randrange(4, 30)), "a": picked[0].name,
-        "b": picked[1].name, "c": picked[2].name, "qa": str(rng.randrange(4, 40) * 6), "qb": str(rng.randrange(2, 20) * 6),
-        "sales": str(rng.randrange(40, 400)), "weekly": f"{rng.uniform(4, 50):.1f}", "lead": str(rng.randrange(10, 60)),
-        "need": str(rng.randrange(60, 420)), "free": str(rng.randrange(0, 90)), "spread": f"{rng.uniform(1, 9):.1f}",
-        "safety": str(rng.randrange(5, 60)), "point": str(rng.randrange(70, 460)), "out": str(rng.randrange(3, 20)),
-        "loss": str(rng.randrange(120, 2400)), "over": str(rng.randrange(10, 90)),
+        "budget": f"{rng.randrange(20, 240) * 100:,}", "pallets": str(rng.randrange(4, 30)),
+        "a": first.product.name, "b": second.product.name, "c": third.product.name, "qa": str(pieces),
+        "qb": str(second.order_up_to()[2]), "sales": str(first.sold), "weekly": f"{first.weekly:.1f}",
+        "weekly_c": f"{third.weekly:.1f}", "lead": str(first.lead_days), "need": str(need), "free": str(first.free),
+        "spread": f"{first.spread:.1f}", "safety": str(safety), "point": str(need + safety), "out": str(late),
+        "loss": str(round(first.weekly / 7 * late * first.product.cents / 250)), "over": str(max(1, pieces // 5)),
     }  # fmt: skip
     texts = shop.texts["plan"]
-    sheet = "\n".join(_stock_line(rng, product) for product in picked)
-    request = f"{rng.choice(texts['constraints'])}\n\nStock sheet of {long_date(at.date())}\n{sheet}"
-    parts = [rng.choice(texts["decisions"]), *rng.sample(texts["reasons"], rng.randrange(4, 7))]
+    rows = "\n".join(stock.line(stock.product.cents * rng.randrange(25, 60) // 100) for stock in sheet)
+    request = f"{rng.choice(texts['constraints'])}\n\nStock sheet of {long_date(at.date())}\n{rows}"
+    reasons = sorted(rng.sample(range(len(texts["reasons"])), rng.randrange(4, 7)))
+    parts = [rng.choice(texts["decisions"]), *(texts["reasons"][i] for i in reasons)]
     parts += [*rng.sample(texts["risks"], rng.randrange(1, 4)), rng.choice(texts["checks"])]
     answer = "\n\n".join(parts).format(**{**slots, **figures})
     messages = _prompt(shop, "plan_replenishment", request.format(**{**slots, **figures}))
     return Call("plan_replenishment", f"conv_p{9_000 + number * 5}", f"staff-{20 + number % 7}", at, messages, answer)
-
-
-def _stock_line(rng: Random, product: Product) -> str:
-    return (
-        f"{product.sku} {product.name}: on hand {rng.randrange(120)}, reserved {rng.randrange(20)}, "
-        f"on order {rng.randrange(4) * 24}, sold {rng.randrange(12, 400)} in 8 weeks, "
-        f"lead time {rng.randrange(10, 60)} days, pack of {rng.choice((1, 4, 6, 12))}, margin {euros(product.cents * rng.randrange(25, 60) // 100)}"
-    )
 
 
 def _tag(shop: Shop, rng: Random, at: dt.datetime) -> Call:

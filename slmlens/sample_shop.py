@@ -134,9 +134,10 @@ def draw_case(shop: Shop, rng: Random, number: int, today: dt.date) -> Case:
     extras = rng.sample([p for p in shop.products if p.name != product.name], rng.randrange(3))
     lines = [(quantity, product), *((rng.randrange(1, 4), extra) for extra in extras)]
     rng.shuffle(lines)
+    subject = rng.choice(words["subjects"][intent]).format(**slots)
     draft = Case(
-        number, f"cust-{rng.randrange(10_000, 99_999)}", intent, wish, product, quantity, slots["order"], ordered, tuple(lines),
-        None, None, slots, rng.choice(words["subjects"][intent]).format(**slots), "", None, (),
+        number, f"cust-{rng.randrange(10_000, 99_999)}", intent, wish, product, quantity, slots["order"], ordered,
+        tuple(lines), None, None, slots, subject, "", None, (),
     )  # fmt: skip
     return _with_message(shop, rng, draft)
 
@@ -156,10 +157,13 @@ def _with_message(shop: Shop, rng: Random, case: Case) -> Case:
     )
     parts = [opening, body, rng.choice(words["closings"]), sign_off]
     kinds = {kind: value for kind, value, _ in personal}
+    message = "\n".join(part for part in parts if part)
+    if case.product.name not in message:  # else nobody could tell which article is meant
+        case = replace(case, total_lines=((case.quantity, case.product),))
     has_order = case.intent not in ("product_question", "account_access")
     return replace(
         case,
-        message="\n".join(part for part in parts if part),
+        message=message,
         confirmation=_confirmation(shop, rng, case) if has_order and rng.random() < _CONFIRMATION_SHARE else None,
         contact=kinds.get("EMAIL") or kinds.get("PHONE"),
         iban=kinds.get("IBAN"),
@@ -216,7 +220,7 @@ def _confirmation(shop: Shop, rng: Random, case: Case) -> str:
 def _record(shop: Shop, rng: Random, case: Case) -> str:
     """Return the customer's earlier orders, as the shop system prints them."""
     rows, day = [], case.ordered
-    for _ in range(rng.randrange(3, 16)):
+    for _ in range(rng.randrange(6, 20)):
         day -= dt.timedelta(days=rng.randrange(9, 160))
         product, pieces = rng.choice(shop.products), rng.randrange(1, 4)
         state = rng.choice(("delivered", "delivered", "delivered", "returned", "cancelled", "partly returned"))
@@ -227,9 +231,11 @@ def _record(shop: Shop, rng: Random, case: Case) -> str:
 
 def _packing_slip(rng: Random, case: Case) -> str:
     """Return what text recognition makes of the photographed slip."""
-    picked = f"PICKED BY {rng.randrange(1, 30):02d}  BAY {rng.choice('ABCDEF')}-{rng.randrange(1, 60)}  {rng.randrange(5, 14)}:{rng.randrange(60):02d}"
+    bay, at = f"{rng.choice('ABCDEF')}-{rng.randrange(1, 60)}", f"{rng.randrange(5, 14)}:{rng.randrange(60):02d}"
+    picked = f"PICKED BY {rng.randrange(1, 30):02d}  BAY {bay}  {at}"
     lines = [f"{n} PCS {p.sku} {p.name.upper()}  {n * rng.randrange(150, 4_000)} G" for n, p in case.total_lines]
-    carton = f"CARTON {rng.randrange(20, 80)}X{rng.randrange(20, 60)}X{rng.randrange(10, 50)}  SEAL {rng.randrange(10**5, 10**6)}"
+    size = f"{rng.randrange(20, 80)}X{rng.randrange(20, 60)}X{rng.randrange(10, 50)}"
+    carton = f"CARTON {size}  SEAL {rng.randrange(10**5, 10**6)}"
     return "\n".join(["Attachment 1, packing slip:", picked, *lines, carton])
 
 

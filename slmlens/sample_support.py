@@ -18,7 +18,8 @@ _RESOLVER_SHARE = 0.42
 _RETURN_SHARE = 0.5
 _SUMMARY_SHARE = 0.28
 _DISPUTE_SHARE = 0.035
-_BLOCK_SHARE, _GOOD_SHARE, _MIXED_SHARE = 0.022, 0.7, 0.2
+_BLOCK_EVERY = 45
+_GOOD_SHARE, _MIXED_SHARE = 0.7, 0.2
 _ESCALATE_CENTS = 15_000
 _PRIORITY_WEIGHTS = (10, 20, 36, 24, 10)
 _TOOLS = (
@@ -231,7 +232,8 @@ class _Desk:
             form["refund_iban"] = case.iban
         notes = (
             f"Case {self._session}\nOrder number: {case.order}\nArticle number: {case.product.sku}\n"
-            f"Ordered quantity: {case.quantity}\nIntent: {case.intent}\nAgreed: {resolution}\n\nCustomer wrote:\n{case.message}"
+            f"Ordered quantity: {case.quantity}\nIntent: {case.intent}\nAgreed: {resolution}\n\n"
+            f"Customer wrote:\n{case.message}"
         )
         self._add(
             "fill_return_form",
@@ -329,7 +331,7 @@ def _text(message: Message) -> str:
 def _review(shop: Shop, rng: Rng, number: int, at: dt.datetime) -> Call:
     product = rng.choice(shop.products)
     slots = draw_slots(shop, rng, product, at.date(), product.cents)
-    blocked = rng.random() < _BLOCK_SHARE
+    blocked = number % _BLOCK_EVERY == _BLOCK_EVERY // 2
     good = rng.random() < _GOOD_SHARE and not blocked
     sentences = rng.sample(shop.texts["reviews_good" if good else "reviews_bad"], rng.choice((1, 2, 2, 3)))
     if rng.random() < _MIXED_SHARE:

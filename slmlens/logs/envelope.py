@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 Level = Mapping[str, object]
 
@@ -99,8 +99,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An envelope field: its value, and the alias (in snake case) that it stood under."""
 
     value: object
@@ -118,21 +117,12 @@ def envelope_fields(record: Level, request: Level | None = None) -> tuple[dict[s
     """
     best: dict[str, tuple[tuple[int, int], Found]] = {}
     tags: list[str] = []
-    levels = [(level, depth, False) for level, depth in _levels(record)]
+    for level, depth, plan in _levels(record, 0):
+        _take_fields(best, level, depth, plan.fields)
+        tags += [f"{alias}:{level[key]}" for key, alias in plan.tags if isinstance(level[key], (str, int))]
     if request is not None and request is not record:
-        levels += [(level, depth + _DEPTH, True) for level, depth in _levels(request)]
-    for level, depth, in_request in levels:
-        for key, value in level.items():
-            if value is None or value in ("", [], {}):
-                continue
-            alias = snake(key)
-            hit = _RANKS.get(alias)
-            if hit and (not in_request or hit[0] in REQUEST_FIELDS) and _fits(hit[0], value):
-                place = (hit[1], depth)
-                if hit[0] not in best or place < best[hit[0]][0]:
-                    best[hit[0]] = (place, Found(value, alias))
-            elif alias in COST_TAGS and isinstance(value, (str, int)):
-                tags.append(f"{alias}:{value}")
+        for level, depth, plan in _levels(request, _DEPTH):
+            _take_fields(best, level, depth, plan.callers)
     return {field: found for field, (_, found) in best.items()}, tags
 
 
@@ -195,19 +185,59 @@ def tag_texts(value: object) -> list[str]:
     return []
 
 
-def _levels(record: Level) -> Iterator[tuple[Level, int]]:
+class _Hit(NamedTuple):
+    key: str
+    alias: str
+    field: str
+    rank: int
+
+
+class _Plan(NamedTuple):
+    """What to look at in a level with certain keys; records of one log share a few sets of keys."""
+
+    fields: tuple[_Hit, ...]
+    callers: tuple[_Hit, ...]  # the fields that may be read from inside a request
+    tags: tuple[tuple[str, str], ...]
+    inner: tuple[str, ...]  # keys that may hold a further level
+
+
+@lru_cache(maxsize=4096)
+def _plan(keys: tuple[str, ...]) -> _Plan:
+    aliases = [(key, snake(key)) for key in keys]
+    hits = tuple(_Hit(key, alias, *_RANKS[alias]) for key, alias in aliases if alias in _RANKS)
+    return _Plan(
+        fields=hits,
+        callers=tuple(hit for hit in hits if hit.field in REQUEST_FIELDS),
+        tags=tuple((key, alias) for key, alias in aliases if alias in COST_TAGS),
+        inner=tuple(key for key, alias in aliases if alias not in BODY_KEYS),
+    )
+
+
+def _levels(record: Level, depth: int) -> Iterator[tuple[Level, int, _Plan]]:
     pending: list[tuple[Level, int]] = [(record, 0)]
-    while pending:
-        level, depth = pending.pop(0)
+    for level, below in pending:  # grows while it is walked: shallow levels first
         if len(level) > _LARGEST_LEVEL:
             continue
-        yield level, depth
-        if depth + 1 < _DEPTH:
-            pending += [
-                (value, depth + 1)
-                for key, value in level.items()
-                if isinstance(value, dict) and value and snake(key) not in BODY_KEYS
-            ]
+        plan = _plan(tuple(level))
+        yield level, depth + below, plan
+        if below + 1 < _DEPTH:
+            inner = (level[key] for key in plan.inner)
+            pending += [(value, below + 1) for value in inner if isinstance(value, dict) and value]
+
+
+def _take_fields(
+    best: dict[str, tuple[tuple[int, int], Found]], level: Level, depth: int, hits: tuple[_Hit, ...]
+) -> None:
+    for hit in hits:
+        value, place = level[hit.key], (hit.rank, depth)
+        known = best.get(hit.field)
+        if _is_blank(value) or (known is not None and known[0] <= place) or not _fits(hit.field, value):
+            continue
+        best[hit.field] = (place, Found(value, hit.alias))
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (not value and not isinstance(value, (int, float)))
 
 
 def _fits(field: str, value: object) -> bool:

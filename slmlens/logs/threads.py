@@ -17,6 +17,9 @@ from slmlens.logs.prompts import Node, PromptBuilder
 from slmlens.logs.units import nano_usd, utc_microseconds
 from slmlens.logs.usage import read_usage
 
+MAIN_AGENT = "main agent"
+"""The step of calls that the file marks as no subagent's."""
+
 _ROUTES = {"msg_bdrk_": "aws", "msg_vrtx_": "google"}  # ids of answers that a cloud served, metered
 
 
@@ -261,9 +264,9 @@ class ThreadReader:
         if previous is not None and previous.number in self._drafts:
             draft.parent = self._drafts[previous.number].own_id
         side, agent = node.chain
-        if side or agent:
-            first = draft.prompt[0] if draft.prompt else -1
-            draft.step = names.text(self._agents.get(agent or "") or self._tasks.get(first) or "subagent")
+        first = draft.prompt[0] if draft.prompt else -1
+        subagent = self._agents.get(agent or "") or self._tasks.get(first) or "subagent"
+        draft.step = names.text(subagent if side or agent else MAIN_AGENT)
         self._normaliser.read_keys(draft, b"", draft.model_requested)
         return draft
 

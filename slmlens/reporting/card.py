@@ -22,7 +22,7 @@ from slmlens.reporting.plain_words import (
     slm_words,
 )
 from slmlens.reporting.task_records import bucket
-from slmlens.reporting.text import counted, sentence, shorten, visible, without_scheme
+from slmlens.reporting.text import counted, ends, percent, sentence, shorten, visible, without_scheme
 
 _NAME_CHARS = 120
 _SKELETON_CHARS = 1200
@@ -95,7 +95,7 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
 
 def skeleton(text: str) -> Markup:
     """Return a prompt skeleton as escaped text whose typed holes are marked up."""
-    shown = without_scheme(visible(shorten(text, _SKELETON_CHARS)))
+    shown = without_scheme(visible(ends(text, _SKELETON_CHARS)))
     parts, at = [], 0
     for hole in _HOLE.finditer(shown):
         parts += [escape(shown[at : hole.start()]), Markup('<span class="hole">{}</span>').format(hole[0])]
@@ -111,17 +111,15 @@ def about(calls: float) -> str:
 def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
     monthly = calls_a_month(task, summary)
     runrates = [entry["runrate_usd"] for entry in summary["tasks"] if entry["runrate_usd"] is not None]
-    seen = {True: "people", False: "code or a tool", None: "not known"}[task["human_facing"]]
+    reader = {True: ", read by people", False: ", read by code or a tool", None: ""}[task["human_facing"]]
+    cost = "not priced"
+    if task["runrate_usd"] is not None:
+        cost = f"{usd(task['runrate_usd'], places_for(runrates))} at today's prices"
     facts = [
         ("Calls", f"{task['n_calls']:,} in {task['n_units']:,} {_unit_words(task)}"),
         *([] if monthly is None else [("Calls a month", f"about {about(monthly)}")]),
-        (
-            "Cost in the log",
-            "not priced"
-            if task["runrate_usd"] is None
-            else f"{usd(task['runrate_usd'], places_for(runrates))} at today's prices",
-        ),
-        ("Answer", f"{OUTPUT[task['output_kind']]}, read by {seen}"),
+        ("Cost in the log", cost),
+        ("Answer", f"{OUTPUT[task['output_kind']]}{reader}"),
         ("Where", " · ".join(dict.fromkeys([task["application"], *task["step_names"][:3]]))),
     ]
     if task["latency_p50_ms"] is not None:
@@ -146,8 +144,8 @@ def _agreement(task: Json) -> dict[str, Any] | None:
     ceiling = task["ceiling"]
     words = (
         f"{sentence(slm_words(estimate))[:-1]}: {100 * estimate['a_lo90']:.0f} to {100 * estimate['a_hi90']:.0f} % of "
-        "answers acceptable "
-        f"(middle {100 * estimate['a_p50']:.0f} %, 90 % interval); chance of parity {100 * estimate['p_parity']:.0f} %."
+        f"answers acceptable (middle {100 * estimate['a_p50']:.0f} %, 90 % interval); chance of parity "
+        f"{percent(estimate['p_parity'])}."
     )
     if ceiling is None:
         top = "Ceiling: no repeated prompts, so the present model is assumed to agree with itself always."

@@ -79,7 +79,7 @@ COVERAGE = {
 
 KEY_ASSUMPTIONS = {
     "engineer_day_usd": "A day of an engineer",
-    "people_cost_factor": "People's time, at worst",
+    "people_cost_factor": "People's time",
     "horizon_months": "Horizon",
     "price_decline_year": "Prices fall by",
     "assess.parity": "Parity",

@@ -145,16 +145,15 @@ def _has_prompts(plan: Plan) -> bool:
 
 
 def _unpriced(ledger: Ledger) -> list[str]:
-    lines = [
-        f"{counted(row['calls'], 'call')}{' of ' + row['model'] if row['model'] else ''}"
-        f"{' at ' + row['provider'] if row['provider'] else ''} could not be priced ({row['why']}; "
-        f"{row['tokens'] or 0:,} tokens): their money is unknown and in no sum."
-        for row in ledger.unpriced.head(_UNPRICED_SHOWN).iter_rows(named=True)
-    ]
-    hidden = ledger.unpriced.slice(_UNPRICED_SHOWN)
-    if not hidden.is_empty():
-        calls = int(hidden.get_column("calls").sum())
-        lines.append(
-            f"{counted(calls, 'call')} of {counted(hidden.height, 'further model')} could not be priced either."
-        )
+    """Return a line for each reason why calls have no price, with the models it concerns, most calls first."""
+    lines = []
+    for (why,), group in ledger.unpriced.group_by("why", maintain_order=True):
+        models = [
+            f"{row['model']}{' at ' + row['provider'] if row['provider'] else ''} ({row['calls']:,})"
+            for row in group.filter(pl.col("model").is_not_null()).head(_UNPRICED_SHOWN).iter_rows(named=True)
+        ]
+        hidden = group.height - len(models)
+        listed = f": {', '.join(models)}{f' and {hidden} more' if hidden else ''}" if models else ""
+        calls, tokens = int(group.get_column("calls").sum()), int(group.get_column("tokens").sum())
+        lines.append(f"{counted(calls, 'call')} with {tokens:,} tokens could not be priced, {why}{listed}.")
     return lines

@@ -19,8 +19,8 @@ _MAJORITY = 0.5
 def bucket_of(action: str, *, in_plan: bool) -> str:
     """Return ``ready``, ``pilot`` or ``keep``: the part of the coverage bar that a task belongs to.
 
-    :param in_plan: The plan acts on the task. One it leaves out is kept, whatever its action: it may have earned ``code``
-        or a pilot and still not repay the work at this volume.
+    :param in_plan: The plan acts on the task. One it leaves out is kept, whatever its action: it may have earned
+        ``code`` or a pilot and still not repay the work at this volume.
     """
     if action == "keep" or not in_plan:
         return "keep"

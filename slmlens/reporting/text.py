@@ -53,6 +53,23 @@ def shorten(text: str, limit: int) -> str:
     return f"{at_word.rstrip()}…"
 
 
+def percent(share: float | None) -> str:
+    """Return a share as a percentage; a small one that is not nothing as ``< 1 %``."""
+    if share is None:
+        return "not known"
+    if 0 < share < 0.005:  # noqa: PLR2004  it would round to 0 %
+        return "< 1 %"
+    return f"{100 * share:.0f} %"
+
+
+def ends(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters: the beginning and the end of the text, where a prompt's holes often are."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 3
+    return f"{shorten(text, limit - tail - 1)}\n{text[-tail:].lstrip()}"
+
+
 def sentence(text: str) -> str:
     """Return our own words as a sentence: a capital first, a full stop last, a space before each percent sign."""
     words = re.sub(r"(?<=\d)%", " %", text.strip())

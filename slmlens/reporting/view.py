@@ -12,7 +12,7 @@ from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
 from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
 from slmlens.reporting.task_records import bucket
-from slmlens.reporting.text import counted, shorten
+from slmlens.reporting.text import counted, percent, shorten
 
 AUDIENCES = ("leadership", "finance", "engineering")
 
@@ -175,15 +175,6 @@ def whole_percents(values: Sequence[float]) -> list[str]:
         return ["0 %" for _ in values]
     units = apportion([100 * value for value in scaled], total, 100)
     return ["< 1 %" if value and not unit else f"{unit} %" for value, unit in zip(scaled, units, strict=True)]
-
-
-def percent(share: float | None) -> str:
-    """Return a share as a percentage; a small one that is not nothing as ``< 1 %``."""
-    if share is None:
-        return "not known"
-    if 0 < share < 0.005:  # noqa: PLR2004  it would round to 0 %
-        return "< 1 %"
-    return f"{100 * share:.0f} %"
 
 
 def _task_rows(summary: Json) -> list[dict[str, Any]]:

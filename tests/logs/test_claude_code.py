@@ -201,7 +201,7 @@ def test_a_subagent_is_a_step_named_by_the_tool_call_that_started_it(tmp_path):
     loose.answer("msg_3", say("Fine."))
     calls = read_all(tmp_path, log=log, agent_a1b2=side, agent_zz=loose)
     steps = dict(calls.calls.select("call_id", "step").iter_rows())
-    assert steps == {"msg_1": None, "msg_2": "code-searcher", "msg_3": "subagent"}
+    assert steps == {"msg_1": "main agent", "msg_2": "code-searcher", "msg_3": "subagent"}
     assert calls.calls["session_id"].n_unique() == 1
 
 

@@ -101,7 +101,8 @@ def test_a_sum_is_written_with_as_many_decimals_as_it_has():
 def test_a_range_names_its_middle_and_calls_a_loss_a_loss():
     assert usd_range({"p10": 1200, "p50": 2100, "p90": 3400}) == "$1,200 to $3,400 a month (middle $2,100)"
     assert usd_range({"p10": -300, "p50": 900, "p90": 2000}).startswith("a loss of $300 to a saving of $2,000 a month")
-    assert usd_range({"p10": -300, "p50": -200, "p90": -100}).startswith("a loss of $100 to $300")
+    assert usd_range({"p10": -300, "p50": -200, "p90": -100}) == "a loss of $100 to $300 a month (middle $200)"
+    assert usd_range({"p10": 0, "p50": 0, "p90": 0}) == "$0 a month"
 
 
 def test_a_month_without_an_interval_is_only_about():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmlens.reporting.card import skeleton
-from slmlens.reporting.text import counted, joined, shorten, visible, visible_tree, without_scheme
+from slmlens.reporting.text import counted, ends, joined, shorten, visible, visible_tree, without_scheme
 
 
 @given(st.text(st.characters(codec=None)))
@@ -34,6 +34,7 @@ def test_every_string_of_a_record_is_made_visible():
 @given(st.text(), st.integers(2, 50))
 def test_a_shortened_text_fits(text, limit):
     assert len(shorten(text, limit)) <= limit
+    assert len(ends(text, limit + 10)) <= limit + 10
 
 
 def test_sources_lose_their_scheme_and_nothing_else():
