@@ -38,7 +38,9 @@ class Step:
     :param served: The model that answers.
     :param provider: ``openai`` or ``azure``.
     :param thinking: Median reasoning tokens; 0 for a model that doesn't reason.
-    :param expected: What an honest report says of it, in the contract's words; an empty action says it may vary.
+    :param kind: Kind of its answers: label, json, tool_call, text, code.
+    :param learnable: Whether the answers follow from the prompts, as planted.
+    :param expected: What an honest report says of it, in the contract's words, before any pilot.
     :param failures: Share of calls that end as ``malformed``, ``refusal`` or ``truncated``.
     """
 
@@ -77,7 +79,7 @@ STEPS: dict[str, Step] = {
         SUPPORT, "archivist", _CARE, *_TURBO, "json", "yes, copied spans", "pilot, and worth a fine-tune",
         failures={"malformed": 0.025},
     ),
-    "choose_action": Step(SUPPORT, "resolver", _CARE, *_GPT4O, "tool_call", "yes, from intent and state", "pilot"),
+    "choose_action": Step(SUPPORT, "resolver", _CARE, *_GPT4O, "tool_call", "the tool yes, its queries no", "open"),
     "fill_return_form": Step(SUPPORT, "resolver", _CARE, *_GPT41, "tool_call", "yes, copied spans", "keep: money"),
     "draft_reply": Step(
         SUPPORT, "writer", _CARE, *_GPT41, "text", "open-ended, read by people", "open until a pilot",

@@ -89,7 +89,8 @@ def usd_range(interval: Mapping[str, float], per: str = "a month") -> str:
     if interval["p10"] == interval["p90"] == 0:
         return f"$0{unit}"
     if interval["p90"] <= 0:
-        return f"a loss of {usd_about(-interval['p90'])} to {usd_about(-interval['p10'])}{unit} (middle {usd_about(-interval['p50'])})"
+        least, most, usual = (usd_about(-interval[name]) for name in ("p90", "p10", "p50"))
+        return f"a loss of {least} to {most}{unit} (middle {usual})"
     if interval["p10"] < 0:
         return f"a loss of {usd_about(-interval['p10'])} to a saving of {high}{unit} (middle {middle})"
     return f"{low} to {high}{unit} (middle {middle})"
