@@ -85,7 +85,7 @@ def demo(
 
     with tempfile.TemporaryDirectory() as folder:
         truth = write_sample(Path(folder) / "sample")
-        _main_job([str(Path(folder) / "sample")], out, Settings(sampling_rate=truth.sampling_rate), audience)
+        _main_job([str(truth.logs)], out, Settings(sampling_rate=truth.sampling_rate), audience)
 
 
 @app.command()

@@ -124,7 +124,11 @@ def _mode_agreement(
 
     The plug-in (largest group / answers) overstates the modal share of prompts asked two or three times. Instead the
     distribution of that share over prompts is estimated without a parametric form (Kiefer and Wolfowitz 1956; EM of
-    Laird 1978), with deviations spread evenly over ``alternatives``. The interval is a bootstrap over prompts.
+    Laird 1978), with deviations spread evenly over ``alternatives``. The lower end is a bootstrap over prompts.
+
+    Two or three answers a prompt don't tell how much prompts differ, and the more they do, the lower is the mean modal
+    share at the same C_pair (Jensen). So the upper end, where no model may lie above, is the share that prompts which
+    are all alike would need for the upper end of C_pair.
     """
     if len(shapes) < MIN_MODE_PROMPTS:
         return None, None, None
@@ -140,7 +144,8 @@ def _mode_agreement(
     resampled = np.stack([np.bincount(code, weights * draw, minlength=len(distinct)) for draw in draws])
     means = _mixing_mean(likelihood, grid, np.vstack([mass, resampled]))
     lo, hi = np.quantile(means[1:], [0.05, 0.95])
-    return float(means[0]), float(min(lo, means[0])), float(max(hi, means[0]))
+    alike = float(np.interp(pair.hi90, grid**2 + (1 - grid) ** 2 / alternatives, grid))
+    return float(means[0]), float(min(lo, means[0])), float(max(hi, means[0], alike))
 
 
 def _shape_likelihood(shape: Shape, grid: Floats, alternatives: float) -> Floats:
