@@ -49,7 +49,7 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    at_word = cut.rsplit(None, 1)[0] if re.search(r"\s", cut[-24:]) else cut
+    at_word = re.sub(r"\s+\S*$", "", cut) if re.search(r"\s", cut[-24:]) else cut
     return f"{at_word.rstrip()}…"
 
 

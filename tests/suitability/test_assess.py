@@ -114,7 +114,7 @@ def test_hostile_text_and_personal_data_are_judged_like_any_other(maker):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["coin_flip", "coin_flip_repeats", "planted_rule"])
 def test_the_words_hold_over_many_seeds(maker, name):
-    words = [verdict_of(trap(maker, name, seed)[0])["evidence"] for seed in range(100, 103)]
+    words = [verdict_of(trap(maker, name, seed)[0])["evidence"] for seed in range(100, 102)]
     wanted = "likely" if name == "planted_rule" else "no-signal"
     assert words.count(wanted) == len(words)
 

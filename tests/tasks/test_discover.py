@@ -41,7 +41,7 @@ def test_two_prompts_are_two_tasks_named_after_their_words(tmp_path: Path) -> No
     names = " / ".join(tasks.tasks.get_column("name"))
     assert tasks.tasks.height == 2
     assert "thread" in names
-    assert "intent" in names
+    assert "triage agent" in names
 
 
 def test_shuffled_rows_give_the_same_tasks_ids_and_assignments(tmp_path: Path) -> None:
