@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slmlens.tasks.corpus import I64, TOOLS, Corpus
+from slmlens.tasks.corpus import TOOLS, Corpus
 from slmlens.tasks.prompts import PARTS
+from slmlens.tasks.shingles import I64
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,8 @@ import polars as pl
 
 from slmlens.results import Calls
 from slmlens.tasks.prompts import PARTS, Prompts
-from slmlens.tasks.shingles import U64, Shingled, shingle, stable_hash
+from slmlens.tasks.shingles import I64, U64, shingle, stable_hash
 
-I64 = npt.NDArray[np.int64]
 Sparse = Any  # scipy.sparse.csr_matrix; scipy publishes no stubs
 
 _SALTS = tuple(np.uint64(stable_hash(f"part:{name}")) for name in PARTS)
@@ -54,9 +52,12 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
     rows, hashes = _shingle_rows(calls.messages, uses.rows)
     columns, inverse = np.unique(hashes, return_inverse=True)
     content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
-    used_by = _units_of_rows(uses, pairs, content, k_task)
-    recurring = np.bincount(inverse, weights=used_by[rows], minlength=len(columns)) >= k_task
-    return _assemble(uses, rows[recurring[inverse]], hashes[recurring[inverse]], columns[recurring], prompts, pairs)
+    held = _ones(rows, inverse, (uses.rows.height, len(columns)))
+    recurring = np.flatnonzero(held.T @ _units_of_rows(uses, pairs, content, k_task) >= k_task)
+    part = np.zeros(len(columns), dtype=np.int64)
+    part[inverse] = uses.rows.get_column("part").to_numpy()[rows]
+    matrix = _by_variant(uses, held[:, recurring], prompts.variants.height)
+    return Corpus(matrix, columns[recurring], part[recurring], content, pairs)
 
 
 def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64) -> Sparse:
@@ -65,7 +66,7 @@ def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64)
     rows, hashes = _shingle_rows(messages, uses.rows)
     at = np.minimum(np.searchsorted(columns, hashes), max(len(columns) - 1, 0))
     known = columns[at] == hashes if len(columns) else np.zeros(len(hashes), dtype=bool)
-    return _variant_rows(uses, rows[known], at[known], (variants.height, len(columns)))
+    return _by_variant(uses, _ones(rows[known], at[known], (uses.rows.height, len(columns))), variants.height)
 
 
 def salted(hashes: U64, part: int) -> U64:
@@ -102,31 +103,20 @@ def _message_uses(variants: pl.DataFrame) -> _Uses:
 
 
 def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64]:
-    """Return parallel arrays (row, hash): the distinct shingles of every (part, message) row."""
+    """Return parallel arrays (row, hash): the shingles of every (part, message) row, and the tools."""
     texts = rows.filter(pl.col("part") != TOOLS)
-    shingled = shingle(
-        messages.join(texts.select(message_id="id").unique(), on="message_id", how="semi").sort("message_id")
+    spoken = texts.join(
+        messages.select("message_id", "text"), left_on="id", right_on="message_id", how="left", maintain_order="left"
     )
-    plain, counts = _slices(shingled, texts.get_column("id").to_list())
-    part = np.repeat(texts.get_column("part").to_numpy(), counts)
+    at, plain = shingle(spoken.get_column("text"))
+    part = texts.get_column("part").to_numpy()[at]
     hashes = np.empty_like(plain)
     for code in range(len(PARTS)):
         hashes[part == code] = salted(plain[part == code], code)
     tools = rows.filter(pl.col("part") == TOOLS)
-    tool_hashes = salted(
-        np.array([stable_hash(name) for name in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS
-    )
-    row = np.concatenate(
-        (np.repeat(texts.get_column("row").to_numpy(), counts), tools.get_column("row").to_numpy())
-    ).astype(np.int64)
+    tool_hashes = salted(np.array([stable_hash(n) for n in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS)
+    row = np.concatenate((texts.get_column("row").to_numpy()[at], tools.get_column("row").to_numpy())).astype(np.int64)
     return row, np.concatenate((hashes, tool_hashes))
-
-
-def _slices(shingled: Shingled, ids: Sequence[str]) -> tuple[U64, I64]:
-    at = np.array([shingled.row_of[i] for i in ids], dtype=np.int64)
-    counts = shingled.starts[at + 1] - shingled.starts[at]
-    offsets = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return shingled.hashes[np.repeat(shingled.starts[at], counts) + offsets], counts
 
 
 def _units_of_rows(uses: _Uses, pairs: I64, content: I64, k_task: int) -> npt.NDArray[np.float64]:
@@ -142,25 +132,19 @@ def _units_of_rows(uses: _Uses, pairs: I64, content: I64, k_task: int) -> npt.ND
     return found
 
 
-def _variant_rows(uses: _Uses, rows: I64, columns: I64, shape: tuple[int, int]) -> Sparse:
-    """Expand (part, message) rows to the variants that use them."""
+def _ones(rows: I64, columns: I64, shape: tuple[int, int]) -> Sparse:
+    """Return the sparse matrix with 1 at the given places, however often they are named."""
     from scipy import sparse
 
-    by_row = sparse.csr_matrix(
-        (np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(uses.rows.height, shape[1])
-    )
-    select = sparse.csr_matrix(
-        (np.ones(len(uses.variant), dtype=np.float32), (uses.variant, uses.row)), shape=(shape[0], uses.rows.height)
-    )
+    matrix = sparse.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
+    matrix.data[:] = 1
+    return matrix
+
+
+def _by_variant(uses: _Uses, by_row: Sparse, n_variants: int) -> Sparse:
+    """Expand (part, message) rows to the variants that use them."""
+    select = _ones(uses.variant, uses.row, (n_variants, uses.rows.height))
     matrix = (select @ by_row).tocsr()
     matrix.data[:] = 1
     matrix.sort_indices()
     return matrix
-
-
-def _assemble(uses: _Uses, rows: I64, hashes: U64, columns: U64, prompts: Prompts, pairs: I64) -> Corpus:
-    at = np.searchsorted(columns, hashes)
-    matrix = _variant_rows(uses, rows, at, (prompts.variants.height, len(columns)))
-    part = np.zeros(len(columns), dtype=np.int64)
-    part[at] = uses.rows.get_column("part").to_numpy()[rows]
-    return Corpus(matrix, columns, part, prompts.variants.get_column("content").to_numpy().astype(np.int64), pairs)

@@ -15,7 +15,7 @@ from slmlens.tasks.prompts import PARTS, Prompts
 from slmlens.tasks.shingles import U64
 from slmlens.tasks.sites import CallSite
 
-EXAMPLES = 8
+EXAMPLES = 10
 """Further prompts of a site that its holes are typed by."""
 
 TEXT_PARTS = ("system", "first", "last")
@@ -44,9 +44,10 @@ def site_texts(calls: Calls, prompts: Prompts, sites: Sequence[CallSite], placed
     picked = _examples(prompts, placed)
     wanted = picked.select(pl.concat_list("system", "first", "last").alias("message_id")).explode("message_id").unique()
     text_of = dict(calls.messages.join(wanted, on="message_id", how="semi").select("message_id", "text").rows())
+    keys = sorted({_ids(ids) for name in TEXT_PARTS for ids in picked.get_column(name).to_list()} - {()})
+    words = dict(zip(keys, words_of(["\n".join(text_of.get(i) or "" for i in key) for key in keys]), strict=True))
     by_site = {int(key[0]): frame for key, frame in picked.group_by("site", maintain_order=True)}
-    seen: dict[tuple[str, ...], Words] = {}
-    return {s.number: _site_text(s.core, by_site.get(s.number), text_of, seen) for s in sites}
+    return {s.number: _site_text(s.core, by_site.get(s.number), words) for s in sites}
 
 
 def shown_core(site: CallSite, n_subjects: int, k_show: int) -> U64:
@@ -86,18 +87,13 @@ def _examples(prompts: Prompts, placed: pl.DataFrame) -> pl.DataFrame:
     return ranked.filter((pl.col("at") % stride == 0) & (pl.col("at") // stride <= EXAMPLES))
 
 
-def _site_text(
-    core: U64, examples: pl.DataFrame | None, text_of: Mapping[str, str | None], seen: dict[tuple[str, ...], Words]
-) -> SiteText:
+def _site_text(core: U64, examples: pl.DataFrame | None, words: Mapping[tuple[str, ...], Words]) -> SiteText:
     if examples is None or not len(core):
         return SiteText({})
     parts: dict[str, tuple[Marked, tuple[Marked, ...]]] = {}
     for name in TEXT_PARTS:
-        ids = [_ids(row) for row in examples.get_column(name).to_list()]
-        for key in ids:
-            if key and key not in seen:
-                seen[key] = words_of("\n".join(text_of.get(i) or "" for i in key))
-        marked = [mark(seen[key], core, PARTS.index(name)) for key in ids if key and seen[key].words]
+        keys = [_ids(ids) for ids in examples.get_column(name).to_list()]
+        marked = [mark(words[key], core, PARTS.index(name)) for key in keys if key and words[key].words]
         if marked:
             exemplar = max(range(len(marked)), key=lambda i: (sum(marked[i].fixed), -len(marked[i].text), -i))
             parts[name] = marked[exemplar], tuple(m for i, m in enumerate(marked) if i != exemplar)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
+import polars as pl
 import regex
 
 from slmlens.tasks.corpus import salted
-from slmlens.tasks.shingles import U64, WIDTH, stable_hash, window_hashes
+from slmlens.tasks.shingles import U64, WIDTH, windows, word_codes, word_lists
 
 _PLACEHOLDER = regex.compile(r"<([A-Z_]+):[A-Z2-7]+>")
 _TOKEN = regex.compile(
     r"<([A-Z_]+)>|([0-9]+(?:[.,:/][0-9]+)*)"
     r"|([\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}_'\u2019]+)"
 )
-MAX_TOKENS = 1_000
+MAX_TOKENS = 800
 _CONTEXT = 2
 _FEW = 12
 _CLOSING = 3
@@ -25,18 +28,25 @@ _CLOSING = 3
 
 @dataclass(frozen=True)
 class Words:
-    """A text as words.
+    """The first MAX_TOKENS words of a text, as they are shingled.
 
     :param text: The text, redaction placeholders reduced to their kind.
-    :param words: Normalised words, as shingled.
-    :param spans: Start and end of each word in the text.
+    :param words: Case-folded words; every number is ``0``.
+    :param literals: The same words, numbers as written.
     :param windows: Hash of each window of the padded words.
     """
 
     text: str
     words: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
+    literals: tuple[str, ...]
     windows: U64
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Start and end of each word in the text; found on first use, since few texts are ever shown."""
+        found = [m.span() for m in islice(_TOKEN.finditer(self.text), len(self.words))]
+        end = len(self.text)
+        return (*found, *[(end, end)] * (len(self.words) - len(found)))
 
 
 @dataclass(frozen=True)
@@ -62,19 +72,21 @@ class Marked:
         return self.source.spans
 
 
-def words_of(raw: str) -> Words:
-    """Return the words of a text (its first MAX_TOKENS) as they are shingled."""
-    text = _PLACEHOLDER.sub(r"<\1>", raw)
-    words, spans = [], []
-    for match in _TOKEN.finditer(text):
-        name, number, word = match.groups()
-        words.append("0" if number else (name or word).lower())
-        spans.append(match.span())
-        if len(words) == MAX_TOKENS:
-            break
-    code = {w: stable_hash(w) for w in set(words)}
-    windows = window_hashes(np.array([code[w] for w in words], dtype=np.uint64))
-    return Words(text, tuple(words), tuple(spans), windows)
+def words_of(texts: Sequence[str]) -> list[Words]:
+    """Return the words of each text."""
+    lists = word_lists(pl.Series("text", texts, dtype=pl.String)).list.head(MAX_TOKENS)
+    lengths = lists.list.len().to_numpy().astype(np.int64)
+    _, hashes = windows(word_codes(lists.explode(keep_nulls=False, empty_as_null=False)), lengths)
+    ends = np.cumsum(lengths)
+    return [
+        Words(
+            _PLACEHOLDER.sub(r"<\1>", text),
+            tuple("0" if word[0].isdigit() else word for word in words),
+            tuple(words),
+            hashes[end - len(words) : end],
+        )
+        for text, words, end in zip(texts, lists.to_list(), ends, strict=True)
+    ]
 
 
 def mark(source: Words, core: U64, part: int) -> Marked:
@@ -117,7 +129,7 @@ def _run_text(marked: Marked, first: int, last: int, shown_numbers: set[tuple[st
     for at in range(first, last):
         start, stop = marked.spans[at]
         pieces.append(marked.text[end:start])
-        hidden = marked.words[at] == "0" and (_before(marked, at), marked.text[start:stop]) not in shown_numbers
+        hidden = marked.words[at] == "0" and (_before(marked, at), marked.source.literals[at]) not in shown_numbers
         pieces.append("<number>" if hidden else marked.text[start:stop])
         end = stop
     following = marked.spans[last][0] if last < len(marked.spans) else len(marked.text)
@@ -128,11 +140,9 @@ def _run_text(marked: Marked, first: int, last: int, shown_numbers: set[tuple[st
 
 
 def _numbers(marked: Marked) -> list[tuple[str, str]]:
-    return [
-        (_before(marked, at), marked.text[marked.spans[at][0] : marked.spans[at][1]])
-        for at, word in enumerate(marked.words)
-        if word == "0"
-    ]
+    """Return each number with the word before it."""
+    literals = marked.source.literals
+    return [(_before(marked, at), literals[at]) for at, word in enumerate(marked.words) if word == "0"]
 
 
 def _before(marked: Marked, at: int) -> str:

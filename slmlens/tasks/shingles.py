@@ -8,7 +8,6 @@ shingle crosses from one message into the next, and its ends are padded, so that
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,25 +26,7 @@ _PADS = 2
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 U64 = npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class Shingled:
-    """Distinct shingle hashes of each message, in compressed rows.
-
-    :param row_of: Message id to row.
-    :param starts: ``starts[i]:starts[i + 1]`` is the slice of row ``i``.
-    :param hashes: Shingle hashes, sorted and distinct inside a row.
-    """
-
-    row_of: dict[str, int]
-    starts: npt.NDArray[np.int64]
-    hashes: U64
-
-    def of(self, message_id: str) -> U64:
-        """Return the shingles of one message."""
-        row = self.row_of[message_id]
-        return self.hashes[self.starts[row] : self.starts[row + 1]]
+I64 = npt.NDArray[np.int64]
 
 
 def stable_hash(word: str) -> int:
@@ -64,15 +45,11 @@ def word_lists(text: pl.Series) -> pl.Series:
     return text.to_frame("text").select(chosen.alias("words")).get_column("words")
 
 
-def shingle(messages: pl.DataFrame) -> Shingled:
-    """Shingle the messages.
-
-    :param messages: Columns ``message_id`` and ``text`` (null counts as empty).
-    """
-    words = word_lists(messages.get_column("text"))
+def shingle(texts: pl.Series) -> tuple[I64, U64]:
+    """Return parallel arrays (row, hash): every shingle of every text, repeats included; null counts as empty."""
+    words = word_lists(texts)
     lengths = words.list.len().to_numpy().astype(np.int64)
-    rows, hashes = windows(word_codes(words.explode(keep_nulls=False, empty_as_null=False)), lengths)
-    return _distinct_rows(messages.get_column("message_id").to_list(), rows, hashes)
+    return windows(word_codes(words.explode(keep_nulls=False, empty_as_null=False)), lengths)
 
 
 def word_codes(words: pl.Series) -> U64:
@@ -92,12 +69,7 @@ def word_codes(words: pl.Series) -> U64:
     )
 
 
-def window_hashes(codes: U64) -> U64:
-    """Return the hash of every window of the padded word codes of one text, in order; none for an empty text."""
-    return windows(codes, np.array([len(codes)], dtype=np.int64))[1]
-
-
-def windows(codes: U64, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], U64]:
+def windows(codes: U64, lengths: I64) -> tuple[I64, U64]:
     """Hash every window of every padded row, in order.
 
     A row of n words has n windows; window i is centred on word i.
@@ -120,13 +92,3 @@ def windows(codes: U64, lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.
         hashed = (hashed ^ padded[first + step]) * _MULTIPLIER
         hashed ^= hashed >> np.uint64(29)
     return rows, hashed
-
-
-def _distinct_rows(ids: list[str], rows: npt.NDArray[np.int64], hashes: U64) -> Shingled:
-    order = np.lexsort((hashes, rows))
-    rows, hashes = rows[order], hashes[order]
-    keep = np.ones(len(rows), dtype=bool)
-    keep[1:] = (rows[1:] != rows[:-1]) | (hashes[1:] != hashes[:-1])
-    rows, hashes = rows[keep], hashes[keep]
-    starts = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int64)
-    return Shingled({message_id: i for i, message_id in enumerate(ids)}, starts, hashes)

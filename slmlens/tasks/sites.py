@@ -12,10 +12,10 @@ import polars as pl
 from slmlens.results import Calls
 from slmlens.tasks.applications import SitePlace, applications_of
 from slmlens.tasks.blocks import SkeletonSettings
-from slmlens.tasks.corpus import I64, Corpus
+from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.edits import SiteTimes, prompt_edits
 from slmlens.tasks.prompts import Prompts, declared
-from slmlens.tasks.shingles import U64
+from slmlens.tasks.shingles import I64, U64
 from slmlens.tasks.skeletons import UNASSIGNED, assign, fit_skeletons, sites_of
 
 

@@ -7,13 +7,14 @@ fitted on and for later ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from slmlens.tasks.blocks import Floats, SkeletonSettings, choose_alternatives, find_blocks, group_of
-from slmlens.tasks.corpus import I64, Corpus, Sparse
-from slmlens.tasks.shingles import U64
+from slmlens.tasks.corpus import Corpus, Sparse
+from slmlens.tasks.shingles import I64, U64
 
 UNASSIGNED = -1
 MAX_DEPTH = 40
@@ -76,7 +77,7 @@ def _descend(node: Node, matrix: Sparse, hashes: U64, contained: float, rows: I6
             _descend(child, matrix, hashes, contained, rows[goes_to == at], site, strength)
         left = rows[goes_to < 0]
     else:
-        held = _containment(matrix[rows], hashes, node.core)
+        held = _containment(matrix[rows], hashes, (node.core,))[:, 0]
         fits = held >= contained
         if node.site != UNASSIGNED:
             site[rows[fits]] = node.site
@@ -88,18 +89,22 @@ def _descend(node: Node, matrix: Sparse, hashes: U64, contained: float, rows: I6
 
 def _route(matrix: Sparse, hashes: U64, blocks: tuple[U64, ...], contained: float) -> I64:
     """Return for each row the block it holds most of, or -1 where it holds less than the contained share of any."""
-    held = np.stack([_containment(matrix, hashes, block) for block in blocks], axis=1)
+    held = _containment(matrix, hashes, blocks)
     return np.where(held.max(axis=1) >= contained, held.argmax(axis=1), -1)
 
 
-def _containment(matrix: Sparse, hashes: U64, wanted: U64) -> Floats:
-    """Return the share of the wanted hashes that each row holds; 0 for an empty set."""
-    if not len(wanted) or not len(hashes):
-        return np.zeros(matrix.shape[0])
-    at = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
-    chosen = np.zeros(len(hashes), dtype=np.float32)
-    chosen[at[hashes[at] == wanted]] = 1
-    held: Floats = np.asarray(matrix @ chosen).ravel() / len(wanted)
+def _containment(matrix: Sparse, hashes: U64, wanted: Sequence[U64]) -> Floats:
+    """Return rows x sets: the share of each wanted set that each row holds; 0 for an empty set."""
+    from scipy import sparse
+
+    place = np.concatenate([np.searchsorted(hashes, one) for one in wanted])
+    flat = np.concatenate(list(wanted))
+    of = np.repeat(np.arange(len(wanted)), [len(one) for one in wanted])
+    known = place < len(hashes)
+    known[known] = hashes[place[known]] == flat[known]
+    share = 1.0 / np.array([max(len(one), 1) for one in wanted], dtype=np.float64)
+    indicator = sparse.csr_matrix((share[of[known]], (place[known], of[known])), shape=(len(hashes), len(wanted)))
+    held: Floats = np.asarray((matrix @ indicator).todense())
     return held
 
 
@@ -142,7 +147,7 @@ class _Fitter:
             return rest or self._nothing()
         number = self.sites
         self.sites += 1
-        held = _containment(self.corpus.matrix[rows], self.corpus.hashes, core)
+        held = _containment(self.corpus.matrix[rows], self.corpus.hashes, (core,))[:, 0]
         rest = self._rest(rows[held < self.settings.contained], len(rows), depth, by_content=by_content)
         return Node(number, core, firm if len(firm) else core, by_content, rest=rest)
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import polars as pl
 
 from slmlens.results import Tasks
-from slmlens.tasks.corpus import I64, salted
+from slmlens.tasks.corpus import salted
 from slmlens.tasks.prompts import PARTS, prompt_parts
-from slmlens.tasks.shingles import U64, WIDTH, windows, word_codes, word_lists
+from slmlens.tasks.shingles import I64, U64, WIDTH, windows, word_codes, word_lists
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 

@@ -16,37 +16,32 @@ from slmlens.tasks.corpus import salted
 from slmlens.tasks.edits import SiteTimes, prompt_edits
 from slmlens.tasks.forms import form_of
 from slmlens.tasks.holes import mark, skeleton_text, words_of
-from slmlens.tasks.shingles import WIDTH, shingle, window_hashes, word_codes, word_lists
+from slmlens.tasks.shingles import WIDTH, shingle
 from slmlens.tasks.slots import slot_texts
 from tests.tasks.world import pair, tasks_of
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
-def messages(*texts: str) -> pl.DataFrame:
-    return pl.DataFrame({"message_id": [f"m{i}" for i in range(len(texts))], "text": list(texts)})
-
-
 @given(st.lists(st.text(max_size=80), max_size=8))
-def test_no_shingle_crosses_from_one_message_into_the_next(texts: list[str]) -> None:
-    together = shingle(messages(*texts))
+def test_no_shingle_crosses_from_one_text_into_the_next(texts: list[str]) -> None:
+    row, hashes = shingle(pl.Series(texts, dtype=pl.String))
     for i, text in enumerate(texts):
-        alone = shingle(messages(text))
-        assert np.array_equal(together.of(f"m{i}"), alone.of("m0"))
+        assert np.array_equal(hashes[row == i], shingle(pl.Series([text]))[1])
 
 
 @given(st.text(st.characters(exclude_categories=["Cn", "Co", "Cs"], max_codepoint=0xFFFF), max_size=200))
-def test_a_text_of_n_words_has_n_windows_and_the_display_sees_the_same_words(text: str) -> None:
-    words = word_lists(pl.Series([text]))[0].to_list()
-    codes = word_codes(pl.Series(words, dtype=pl.String))
-    assert len(window_hashes(codes)) == len(words)
-    if text.lower() == text.casefold():
-        assert np.array_equal(words_of(text).windows, window_hashes(codes))
+def test_each_word_has_a_window_and_a_place_in_the_text(text: str) -> None:
+    (found,) = words_of([text])
+    assert len(found.windows) == len(found.words) == len(found.spans)
+    if text.lower() == text.casefold() and len(text.lower()) == len(text):
+        for word, (start, end) in zip(found.literals, found.spans, strict=True):
+            assert found.text[start:end].strip("<>").lower() == word
 
 
 def test_digits_and_placeholders_are_masked() -> None:
-    shingled = shingle(messages("order 123 of <EMAIL:AB23CD45>", "order 9.87 of <EMAIL:ZZ22YY33>"))
-    assert np.array_equal(shingled.of("m0"), shingled.of("m1"))
+    row, hashes = shingle(pl.Series(["order 123 of <EMAIL:AB23CD45>", "order 9.87 of <EMAIL:ZZ22YY33>"]))
+    assert np.array_equal(hashes[row == 0], hashes[row == 1])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +63,7 @@ def test_the_form_of_an_answer_is_its_kind_and_keys_never_its_value(text: str, f
 
 
 def skeleton(template: str, values: list[str]) -> str:
-    texts = [words_of(template.format(v)) for v in values]
+    texts = words_of([template.format(v) for v in values])
     shared = set.intersection(*(set(salted(t.windows, 0).tolist()) for t in texts))
     core = np.array(sorted(shared), dtype=np.uint64)
     marked = [mark(t, core, 0) for t in texts]
