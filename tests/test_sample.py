@@ -12,7 +12,7 @@ import pytest
 
 from slmlens.curation.redact import Redaction, new_key
 from slmlens.sample import DAYS, START, SampleTruth, write_sample
-from slmlens.sample_calls import STEPS
+from slmlens.sample.calls import STEPS
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TEXTS = ("truth.csv", "truth.json", "sample.json")

@@ -169,5 +169,3 @@ def _pilot_calls(judged: Judged, settings: AssessSettings) -> int | None:
     if judged.evidence in _SETTLED:
         return None
     return calls_to_settle(judged.chosen.posterior, judged.target.point, settings.pilot_cap)
-
-

@@ -86,9 +86,7 @@ def shuffle_answers(observed: list[Observed], seed: int) -> list[Observed]:
     return moved
 
 
-def _test_log(
-    shuffled: list[Observed], settings: AssessSettings, seed: int
-) -> Iterator[tuple[str, list[float], bool]]:
+def _test_log(shuffled: list[Observed], settings: AssessSettings, seed: int) -> Iterator[tuple[str, list[float], bool]]:
     """Yield each task that has a probe: its id, the students' p-values, whether the whole answer beats constants."""
     for one in shuffled:
         rows = one.sample(settings.probe_calls, seed)

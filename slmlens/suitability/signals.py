@@ -64,16 +64,20 @@ def _volume(calls: pl.DataFrame) -> pl.DataFrame:
 
 def _tokens(usable: pl.DataFrame) -> pl.DataFrame:
     out, cached = pl.col("output_tokens"), pl.col("cached_tokens")
-    return usable.group_by("task_id").agg(
-        output_tokens_mean=out.mean(),
-        output_tokens_p95=out.quantile(0.95, "higher"),
-        output_tokens_cv=pl.when(out.mean() > 0).then(out.std() / out.mean()),
-        input_tokens_mean=pl.col("input_tokens").mean(),
-        input_tokens_p99=pl.col("input_tokens").quantile(0.99, "higher"),
-        reasoning_tokens_mean=pl.col("reasoning_tokens").mean(),
-        cached_share=cached.sum() / pl.col("input_tokens").filter(cached.is_not_null()).sum(),
-        turn_depth=pl.col("message_ids").list.len().mean(),
-    ).with_columns(pl.col("cached_share").fill_nan(None))
+    return (
+        usable.group_by("task_id")
+        .agg(
+            output_tokens_mean=out.mean(),
+            output_tokens_p95=out.quantile(0.95, "higher"),
+            output_tokens_cv=pl.when(out.mean() > 0).then(out.std() / out.mean()),
+            input_tokens_mean=pl.col("input_tokens").mean(),
+            input_tokens_p99=pl.col("input_tokens").quantile(0.99, "higher"),
+            reasoning_tokens_mean=pl.col("reasoning_tokens").mean(),
+            cached_share=cached.sum() / pl.col("input_tokens").filter(cached.is_not_null()).sum(),
+            turn_depth=pl.col("message_ids").list.len().mean(),
+        )
+        .with_columns(pl.col("cached_share").fill_nan(None))
+    )
 
 
 def _tools(usable: pl.DataFrame) -> pl.DataFrame:
@@ -106,13 +110,10 @@ def _copying(usable: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     """Words of the answer that stand in the prompt's last message; counted once for each distinct pair of messages."""
     pairs = usable.select("task_id", "answer_id", prompt_id=pl.col("message_ids").list.last())
     needed = pl.concat([pairs.get_column("answer_id"), pairs.get_column("prompt_id")]).drop_nulls().unique()
-    words = (
-        messages.filter(pl.col("message_id").is_in(needed.implode()))
-        .select(
-            "message_id",
-            "n_chars",
-            words=pl.col("text").str.slice(0, MAX_CHARS).str.to_lowercase().str.extract_all(r"\w+").list.unique(),
-        )
+    words = messages.filter(pl.col("message_id").is_in(needed.implode())).select(
+        "message_id",
+        "n_chars",
+        words=pl.col("text").str.slice(0, MAX_CHARS).str.to_lowercase().str.extract_all(r"\w+").list.unique(),
     )
     return (
         pairs.join(words, left_on="answer_id", right_on="message_id", how="left")

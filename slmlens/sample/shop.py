@@ -78,10 +78,9 @@ def load_shop() -> Shop:
     """Return the shop's texts from the package's own files."""
     import yaml
 
-    folder = files("slmlens")
+    folder = files("slmlens.sample")
     words, texts, prompts = (
-        yaml.safe_load(folder.joinpath(f"sample_{name}.yaml").read_text("utf-8"))
-        for name in ("words", "texts", "prompts")
+        yaml.safe_load(folder.joinpath(f"{name}.yaml").read_text("utf-8")) for name in ("words", "texts", "prompts")
     )
     rows = [[cell.strip() for cell in line.split("|")] for line in words["products"]]
     products = [Product(name, sku, int(cents), *rest) for name, sku, cents, *rest in rows]

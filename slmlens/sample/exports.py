@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from slmlens.sample_calls import Call, cached_tokens, compact, prompt_tokens, tokens_of
-from slmlens.sample_shop import Shop
+from slmlens.sample.calls import Call, cached_tokens, compact, prompt_tokens, tokens_of
+from slmlens.sample.shop import Shop
 
 Record = dict[str, Any]
 

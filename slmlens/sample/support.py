@@ -6,8 +6,8 @@ import datetime as dt
 from random import Random
 from typing import Any
 
-from slmlens.sample_calls import Call, Message, compact
-from slmlens.sample_shop import Case, Shop, draw_case, draw_foreign_message, draw_slots, euros, long_date, moment
+from slmlens.sample.calls import Call, Message, compact
+from slmlens.sample.shop import Case, Shop, draw_case, draw_foreign_message, draw_slots, euros, long_date, moment
 
 _LABEL_NOISE = 0.02
 _FOREIGN_SHARE = 0.12

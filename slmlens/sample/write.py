@@ -1,8 +1,4 @@
-"""The sample log: an invented shop's agents over five weeks, written from a seed, with its truth beside it.
-
-``python -m slmlens.sample`` writes ``data/``: two exports, what is true of them, and how they were sampled. Nothing in
-it is from a real log; personal data are published test values and reserved numbers and domains.
-"""
+"""Write the sample: two exports of an invented shop's agents, what is true of them, and how they were sampled."""
 
 from __future__ import annotations
 
@@ -18,11 +14,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from slmlens.sample_calls import STEPS, SUPPORT, Call, with_failures
-from slmlens.sample_exports import assistant_record, gateway_record
-from slmlens.sample_ops import EDITED_ON_DAY, draw_ops
-from slmlens.sample_shop import load_shop
-from slmlens.sample_support import draw_support
+from slmlens.sample.calls import STEPS, SUPPORT, Call, with_failures
+from slmlens.sample.exports import assistant_record, gateway_record
+from slmlens.sample.ops import EDITED_ON_DAY, draw_ops
+from slmlens.sample.shop import load_shop
+from slmlens.sample.support import draw_support
 
 START = dt.datetime(2026, 10, 12, tzinfo=dt.UTC)
 """A Monday."""
@@ -168,13 +164,3 @@ def _write_text(path: Path, text: str) -> None:
 def _write_gzip(path: Path, lines: Iterable[str]) -> None:
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=9, mtime=0) as file:
         file.writelines(f"{line}\n".encode() for line in lines)
-
-
-def main() -> None:
-    """Write the sample of the repository into ``data/``."""
-    truth = write_sample(Path("data"))
-    print(f"{truth.calls:,} calls in data/{LOGS}")  # noqa: T201 the only output of a script
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,8 @@ import math
 from random import Random
 from typing import NamedTuple
 
-from slmlens.sample_calls import Call, Message, compact
-from slmlens.sample_shop import Product, Shop, draw_slots, euros, long_date, moment
+from slmlens.sample.calls import Call, Message, compact
+from slmlens.sample.shop import Product, Shop, draw_slots, euros, long_date, moment
 
 EDITED_ON_DAY = 17
 """Day of the window on which the prompt of ``sql_analyst`` is edited."""
