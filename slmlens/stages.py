@@ -252,6 +252,7 @@ def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Call
 def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
     from slmlens._version import __version__
     from slmlens.curation.counts import placeholder_counts
+    from slmlens.curation.spans import NOT_COVERED
     from slmlens.reporting.summary import RunFacts, summarise
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
@@ -262,6 +263,7 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
             "enabled": settings.redact,
             "text_kept": settings.keep_text,
             "counts": placeholder_counts(calls.messages),
+            "not_covered": list(NOT_COVERED),
         },
         method=[f"slmlens {__version__}, seed {settings.seed}."],
     )
