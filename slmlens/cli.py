@@ -153,7 +153,7 @@ def _progress() -> Iterator[Progress | None]:
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    with Bars(TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn(), console=console) as bars:
+    with Bars(TextColumn("{task.description:<24}"), BarColumn(complete_style="cyan", finished_style="green"), TimeElapsedColumn(), console=console) as bars:
         rows = {stage: bars.add_task(words, total=1.0, start=stage == "read") for stage, words in STAGE_WORDS.items()}
         order = list(STAGE_WORDS)
 

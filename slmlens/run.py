@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from slmlens._version import __version__
-from slmlens.errors import RunFolderError
+from slmlens.errors import InputError, RunFolderError
 
 SERIAL_VERSION = 1
 """Version of the folder's layout; a folder of another one is refused, not guessed at."""
@@ -195,14 +195,24 @@ def open_run(folder: str | Path) -> Run:
 
 
 def hash_inputs(paths: Sequence[Path]) -> list[Json]:
-    """Return name, size and content hash of each input file, folders walked; no absolute path."""
+    """Return name, size and content hash of each input file, folders walked; no absolute path.
+
+    :raises InputError: If a file can't be read.
+    """
     files = []
     for root in paths:
         found = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
         for path in found:
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
             name = f"{root.name}/{path.relative_to(root)}" if root.is_dir() else path.name
+            try:
+                with path.open("rb") as handle:
+                    digest = hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            except OSError as cause:
+                raise InputError(
+                    f"the file can't be read ({cause.strerror})",
+                    where=name,
+                    next_step="make it readable, or leave it out",
+                ) from cause
             files.append({"file": name, "bytes": path.stat().st_size, "hash": digest})
     return files
 

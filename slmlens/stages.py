@@ -108,7 +108,7 @@ def read_logs(
         "settings": _depends(settings),
         "day": str(settings.today or dt.datetime.now(dt.UTC).date()),
     }
-    run.manifest["inputs"] = inputs
+    run.manifest.update(inputs=inputs, settings=_depends(settings), seed=settings.seed)
 
     def save(at: Run, calls: Calls) -> None:
         kept = calls if settings.keep_text else _without_text(calls)
@@ -250,6 +250,8 @@ def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Call
 
 
 def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
+    from importlib.metadata import version
+
     from slmlens._version import __version__
     from slmlens.curation.counts import placeholder_counts
     from slmlens.curation.spans import NOT_COVERED
@@ -265,7 +267,7 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
             "counts": placeholder_counts(calls.messages),
             "not_covered": list(NOT_COVERED),
         },
-        method=[f"slmlens {__version__}, seed {settings.seed}."],
+        method=[f"slmlens {__version__}, seed {settings.seed}; prices of genai-prices {version('genai-prices')}."],
     )
     ledger = build_ledger(calls.calls, made.tasks.assignments)
     month = estimate_month(calls.calls, sampling_rate=calls.sampling_rate)

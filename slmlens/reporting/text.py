@@ -54,11 +54,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share as a percentage; a small one that is not nothing as ``< 1 %``."""
+    """Return a share as a percentage; one that rounds to nothing or all but is not as ``< 1 %`` or ``> 99 %``."""
     if share is None:
         return "not known"
     if 0 < share < 0.005:  # noqa: PLR2004  it would round to 0 %
         return "< 1 %"
+    if 0.995 <= share < 1:  # noqa: PLR2004  it would round to 100 %
+        return "> 99 %"
     return f"{100 * share:.0f} %"
 
 

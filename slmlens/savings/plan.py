@@ -246,7 +246,7 @@ def _assumptions(verdicts: Verdicts, assumptions: Assumptions) -> pl.DataFrame:
     dates = read_catalogue().get_column("date")
     catalogue = {
         "name": "slm_catalogue",
-        "value": f"{dates.len()} models",
+        "value": str(dates.len()),
         "unit": "models with licence, context window, tools and hosted prices",
         "source": "slmlens/savings/slm_catalogue.csv, each row with its sources",
         "date": str(dates.max()),
