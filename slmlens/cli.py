@@ -152,8 +152,12 @@ def _progress() -> Iterator[Progress | None]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    console = Console(stderr=True)
-    with Bars(TextColumn("{task.description:<24}"), BarColumn(complete_style="cyan", finished_style="green"), TimeElapsedColumn(), console=console) as bars:
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(complete_style="cyan", finished_style="green"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
         rows = {stage: bars.add_task(words, total=1.0, start=stage == "read") for stage, words in STAGE_WORDS.items()}
         order = list(STAGE_WORDS)
 

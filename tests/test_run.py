@@ -83,22 +83,21 @@ def test_a_killed_run_resumes_at_the_first_unfinished_stage(tmp_path: Path, trap
     assert set(run.manifest["stages"]) == set(STAGES)
 
 
-def test_shuffled_rows_give_the_same_ids_tasks_and_totals(tmp_path: Path, traps: Path) -> None:
-    lines = (traps / "five_templates.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "a.jsonl").write_text("".join(lines))
-    random.Random(1).shuffle(lines)
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "a.jsonl").write_text("".join(lines))
-    key = tmp_path / "key"
-    key.write_text("a key of more than sixteen bytes")
-    one = sl.analyse(tmp_path / "a.jsonl", out=tmp_path / "one", settings=Settings(key_file=key))
-    two = sl.analyse(tmp_path / "b" / "a.jsonl", out=tmp_path / "two", settings=Settings(key_file=key))
-    assert one.read_frame("assignments").sort("call_id").equals(two.read_frame("assignments").sort("call_id"))
-    assert one.read_frame("tasks").equals(two.read_frame("tasks"))
-    summaries = [json.loads(r.path("summary.json").read_text()) for r in (one, two)]
-    assert summaries[0]["tasks"] == summaries[1]["tasks"]
-    assert summaries[0]["ledger"] == summaries[1]["ledger"]
-    assert summaries[0]["plan"] == summaries[1]["plan"]
+@pytest.mark.parametrize("name", ["five_templates", "personal_data"])
+def test_shuffled_rows_give_the_same_ids_tasks_and_totals_under_any_key(tmp_path: Path, traps: Path, name: str) -> None:
+    lines = (traps / f"{name}.jsonl").read_text().splitlines(keepends=True)
+    shuffled = random.Random(1).sample(lines, len(lines))
+    runs = []
+    for folder, rows in (("a", lines), ("b", shuffled)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "log.jsonl").write_text("".join(rows))
+        runs.append(sl.analyse(tmp_path / folder / "log.jsonl", out=tmp_path / f"run-{folder}"))
+    one, two = (run.read_frame("assignments").select("call_id", "task_id").sort("call_id") for run in runs)
+    assert one.equals(two)
+    assert runs[0].read_frame("tasks").equals(runs[1].read_frame("tasks"))
+    summaries = [json.loads(run.path("summary.json").read_text()) for run in runs]
+    for part in ("tasks", "ledger", "plan"):
+        assert summaries[0][part] == summaries[1][part]
 
 
 def everything(folder: Path) -> str:

@@ -69,9 +69,9 @@ def chain_sessions(drafts: Sequence[Draft], names: Names) -> None:
 
 
 def _content_id(draft: Draft, messages: MessageStore) -> str:
-    """Hash redacted content only, so that the id gives nothing away and is the same for the same content."""
-    rows = [messages.ids[messages.row_of[number]] for number in draft.prompt or ()]
-    answer = "" if draft.answer is None else messages.ids[messages.row_of[draft.answer]]
+    """Hash content blind to redacted values, so that the id gives nothing away and is the same in every run."""
+    rows = [messages.prints[messages.row_of[number]] for number in draft.prompt or ()]
+    answer = "" if draft.answer is None else messages.prints[messages.row_of[draft.answer]]
     parts = [*rows, "answer", answer, str(draft.started_us), str(draft.model)]
     return "call-" + blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
 

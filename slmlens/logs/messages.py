@@ -8,7 +8,7 @@ import orjson
 
 from slmlens.logs.content import Plain, ToolCall, plain_messages
 from slmlens.logs.decode import decode_text, digest, encode
-from slmlens.logs.redactor import Redactor
+from slmlens.logs.redactor import PLACEHOLDER, Redactor
 
 _LONG_NUMBER = 7
 
@@ -30,6 +30,7 @@ class MessageStore:
         self.sizes: list[int] = []  # UTF-8 bytes before redaction
         self.row_of: list[int] = []  # two raw messages may be one after redaction
         self.ids: list[str] = []
+        self.prints: list[str] = []  # as ids, but blind to redacted values: the same in every run
         self.roles: list[str] = []
         self.texts: list[str | None] = []
         self.lengths: list[int] = []
@@ -82,10 +83,16 @@ class MessageStore:
         if row is None:
             row = self._rows[message_id] = len(self.ids)
             self.ids.append(message_id)
+            self.prints.append(_print(role, text))
             self.roles.append(role)
             self.texts.append(text if self._keep_text else None)
             self.lengths.append(len(text))
         return row
+
+
+def _print(role: str, text: str) -> str:
+    blind = PLACEHOLDER.sub(r"<\1>", text) if "<" in text else text
+    return blake2b(f"{role}\0{blind}".encode(), digest_size=10).hexdigest()
 
 
 def redacted(redactor: Redactor, raw: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
+
+PLACEHOLDER = re.compile(r"<([A-Z_]+):[A-Z2-7]+>")
+"""What a redacted value is replaced by: its kind and a keyed hash of it, which is another in each run."""
 
 
 class Redactor(Protocol):

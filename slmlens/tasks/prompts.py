@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from slmlens.results import Calls
+from slmlens.tasks.shingles import PLACEHOLDER, stable_hash
 
 PARTS = ("system", "tools", "first", "last")
 """Part names; their index is the part code used in :class:`slmlens.tasks.corpus.Corpus`."""
@@ -42,7 +43,7 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
 
     :param k_task: Units that make a task; a declared step seen in fewer units is treated as undeclared.
     """
-    parts = prompt_parts(calls.calls, calls.messages)
+    parts = _with_prints(prompt_parts(calls.calls, calls.messages), calls.messages)
     table = (
         calls.calls.select(
             "call_id",
@@ -53,9 +54,7 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
             "step",
         )
         .join(parts, on="call_id", how="left", maintain_order="left")
-        .with_columns(
-            _front=pl.concat_str(pl.col("system").list.join("|"), pl.col("first"), separator="#", ignore_nulls=True)
-        )
+        .with_columns(_front=pl.concat_str("_system", "_first", separator="#", ignore_nulls=True))
         .with_columns(content_id=pl.lit("slot:") + pl.col("_front"))
         .with_columns(unit_id=pl.coalesce("unit_id", "content_id", pl.lit("call:") + pl.col("call_id")))
     )
@@ -64,16 +63,16 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
     named = table.with_columns(
         _key=pl.concat_str(
             pl.col("partition"),
-            pl.col("system").list.join("|"),
+            pl.col("_system").fill_null(""),
             pl.col("tools").list.join("|"),
-            pl.col("first").fill_null(""),
-            pl.col("last").fill_null(""),
+            pl.col("_first").fill_null(""),
+            pl.col("_last").fill_null(""),
             separator="\x1f",
         )
     )
     variants = (
         named.filter(pl.col("_front").is_not_null() & (pl.col("_front") != ""))
-        .unique("_key")
+        .unique("_key", keep="first", maintain_order=True)
         .sort("_key")
         .with_columns(content=pl.col("_front").rank("dense").cast(pl.Int64) - 1)
         .with_row_index("variant")
@@ -92,6 +91,29 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
         "content_id",
     )
     return Prompts(variants.select(*key, "content"), units)
+
+
+def _with_prints(parts: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
+    """Add ``_system, _first, _last``: hashes of the texts that are blind to redacted values.
+
+    Message ids change with the key of the redaction; these don't, so that a log gives the same tasks in each run.
+    """
+    used = pl.concat(
+        [
+            parts.select(pl.col("system").explode().alias("message_id")),
+            *(parts.select(message_id=n) for n in ("first", "last")),
+        ]
+    )
+    spoken = messages.join(used.unique(), on="message_id", how="semi").select(
+        "message_id", text=pl.col("text").fill_null("").str.replace_all(PLACEHOLDER, "<$1>")
+    )
+    prints = {i: f"{stable_hash(text):016x}" for i, text in spoken.rows()}
+    blind = pl.element().replace_strict(prints, return_dtype=pl.String, default=None)
+    return parts.with_columns(
+        _system=pl.col("system").list.eval(blind).list.join("|"),
+        _first=pl.col("first").replace_strict(prints, return_dtype=pl.String, default=None),
+        _last=pl.col("last").replace_strict(prints, return_dtype=pl.String, default=None),
+    )
 
 
 def declared(partition: str) -> tuple[str | None, str | None]:
