@@ -35,12 +35,12 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: pyproject.toml | $(BIN)/pip
-	@echo "Installing slmlens into $(VENV) (about a minute) ..."
+	@echo "Installing slmlens into $(VENV) (a minute or two) ..."
 	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/pip
-	@echo "Installing slmlens and its test tools into $(VENV) (about two minutes) ..."
+	@echo "Installing slmlens and its test tools into $(VENV) (two or three minutes) ..."
 	@$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/.core
 

@@ -103,12 +103,9 @@ def read_logs(
     if missing:
         raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
     inputs = hash_inputs(paths)
-    depends = {
-        "inputs": inputs,
-        "settings": _depends(settings),
-        "day": str(settings.today or dt.datetime.now(dt.UTC).date()),
-    }
+    depends = {"inputs": inputs, "settings": _depends(settings)}
     run.manifest.update(inputs=inputs, settings=_depends(settings), seed=settings.seed)
+    dated = replace(settings, today=settings.today or dt.datetime.now(dt.UTC).date())
 
     def save(at: Run, calls: Calls) -> None:
         kept = calls if settings.keep_text else _without_text(calls)
@@ -118,6 +115,7 @@ def read_logs(
             notes=list(calls.notes),
             redacted=settings.redact,
             text_kept=settings.keep_text,
+            price_day=str(dated.today),
         )
 
     def load(at: Run) -> Calls:
@@ -127,7 +125,7 @@ def read_logs(
         frames = {name: at.read_frame(name) for name in TABLES["read"]}
         return Calls(**frames, sampling_rate=at.manifest["sampling_rate"], notes=tuple(at.manifest["notes"]))
 
-    return run.stage("read", depends, compute=lambda: _read(paths, settings, progress or _silent), save=save, load=load)
+    return run.stage("read", depends, compute=lambda: _read(paths, dated, progress or _silent), save=save, load=load)
 
 
 def discover_tasks(calls: Calls, *, run: Run | None = None) -> Tasks:
@@ -169,7 +167,7 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
     """Decide what to do with each task and what it is worth; see :func:`slmlens.savings.plan.plan`."""
     from slmlens.savings.plan import plan as value
 
-    settings = settings or Settings()
+    settings = _on_the_days_prices(settings or Settings(), run)
 
     def compute() -> Plan:
         return value(verdicts, overrides=settings.assumptions, seed=settings.seed, today=settings.today)  # type: ignore[arg-type]
@@ -210,7 +208,7 @@ def report(
     """
     from slmlens.reporting.html import render_html
 
-    summary = _summary(made, settings or Settings())
+    summary = _summary(made, _on_the_days_prices(settings or Settings(), run))
     page = render_html(summary, audience=audience)
     if to is not None:
         Path(to).write_text(page, encoding="utf-8")
@@ -260,6 +258,7 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
     from slmlens.spend.months import estimate_month
 
     calls = made.tasks.calls
+    day = settings.today or dt.datetime.now(dt.UTC).date()
     facts = RunFacts(
         redaction={
             "enabled": settings.redact,
@@ -267,7 +266,10 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
             "counts": placeholder_counts(calls.messages),
             "not_covered": list(NOT_COVERED),
         },
-        method=[f"slmlens {__version__}, seed {settings.seed}; prices of genai-prices {version('genai-prices')}."],
+        method=[
+            f"slmlens {__version__}, seed {settings.seed}.",
+            f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
+        ],
     )
     ledger = build_ledger(calls.calls, made.tasks.assignments)
     month = estimate_month(calls.calls, sampling_rate=calls.sampling_rate)
@@ -291,6 +293,13 @@ def _without_text(calls: Calls) -> Calls:
     )
 
 
+def _on_the_days_prices(settings: Settings, run: Run | None) -> Settings:
+    """Return the settings on the price day of the run, so that a run resumed tomorrow stays one run."""
+    if settings.today is not None or run is None or "price_day" not in run.manifest:
+        return settings
+    return replace(settings, today=dt.date.fromisoformat(run.manifest["price_day"]))
+
+
 def _finished(run: Run) -> bool:
     return "report" in run.manifest.get("stages", {})
 
@@ -303,6 +312,7 @@ def _depends(settings: Settings) -> dict[str, object]:
         "strict": settings.strict,
         "sampling_rate": settings.sampling_rate,
         "assume_model": settings.assume_model,
+        "today": str(settings.today),
     }
 
 

@@ -209,3 +209,14 @@ def test_a_read_only_place_is_refused(tmp_path: Path, traps: Path) -> None:
     locked.mkdir(mode=0o500)
     with pytest.raises(RunFolderError, match="can't be written"):
         sl.analyse(traps / "coin_flip.jsonl", out=locked / "run")
+
+
+def test_a_run_resumed_another_day_keeps_its_prices_and_its_tables(tmp_path: Path, traps: Path) -> None:
+    run = sl.analyse(traps / "near_duplicates.jsonl", out=tmp_path / "run")
+    run.note(price_day="2026-01-31")
+    before = run.path("calls.parquet").stat().st_mtime_ns
+    again = sl.analyse(traps / "near_duplicates.jsonl", out=tmp_path / "run", audience="finance")
+    assert run.path("calls.parquet").stat().st_mtime_ns == before
+    report = again.path("report.html").read_text(encoding="utf-8")
+    assert "for finance" in report
+    assert "run-rate of 2026-01-31" in report
