@@ -67,19 +67,21 @@ class Redaction:
 
     def pseudonym(self, kind: str, raw: str) -> str:
         """Return a keyed hash of an identifier, 16 base32 characters; equal identifiers of two kinds differ."""
-        return self._hash(f"id\0{kind}\0{raw}".encode("utf-8", "surrogatepass"))[:_PSEUDONYM_CHARS]
+        return self._hash(f"id\0{kind}\0{raw}".encode("utf-8", "surrogatepass"), _PSEUDONYM_CHARS)
 
     def fingerprint(self, raw: bytes) -> str:
         """Return a keyed hash of some bytes, 26 base32 characters: equal exactly where the bytes are equal."""
-        return self._hash(b"bytes\0" + raw)[:_FINGERPRINT_CHARS]
+        return self._hash(b"bytes\0" + raw, _FINGERPRINT_CHARS)
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return the placeholder of a value in its normalised form."""
-        digest = self._hash(f"value\0{kind}\0{value}".encode("utf-8", "surrogatepass"))
-        return f"<{kind}:{digest[:_PLACEHOLDER_CHARS]}>"
+        digest = self._hash(f"value\0{kind}\0{value}".encode("utf-8", "surrogatepass"), _PLACEHOLDER_CHARS)
+        return f"<{kind}:{digest}>"
 
-    def _hash(self, data: bytes) -> str:
-        return base64.b32encode(hmac.digest(self.key, data, "sha256")).decode("ascii")
+    def _hash(self, data: bytes, chars: int) -> str:
+        """Return so many base32 characters of the keyed hash; five bytes make eight."""
+        needed = -(-chars // 8) * 5
+        return base64.b32encode(hmac.digest(self.key, data, "sha256")[:needed]).decode("ascii")[:chars]
 
     def _replaced(self, text: str, spans: list[Span]) -> str:
         parts: list[str] = []

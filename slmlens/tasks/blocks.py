@@ -142,12 +142,7 @@ def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has
     variable = np.flatnonzero(group.recurs & (group.share < settings.core_share))
     if not len(variable):
         return []
-    sets = _same_support(group, variable)
-    lengths = np.array([_length(corpus.part[columns]) for columns in sets])
-    weights = group.share[[int(columns[0]) for columns in sets]]
-    order = np.argsort(-np.minimum(lengths, 60) * weights, kind="stable")
-    order = order[lengths[order] >= 2][: settings.max_blocks]  # noqa: PLR2004 - a single shingle is no phrase
-    merged = _merge_alike(group, [sets[i] for i in order])
+    merged = _merge_alike(group, _heaviest_sets(group, corpus, variable, settings.max_blocks))
     long = [c for c in merged if _sets_apart(corpus.part[c], settings, has_core=has_core)]
     if not long:
         return []
@@ -170,9 +165,13 @@ def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has
     return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
 
 
+def _worth(parts: I64) -> Floats:
+    """Return what each column counts: a system shingle twice, a tool as many words, any other once."""
+    return np.where(parts == SYSTEM, 2.0, np.where(parts == TOOLS, 1.0 + TOOL_WORDS, 1.0))
+
+
 def _length(parts: I64) -> float:
-    system = np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
-    return float(len(parts) + system)
+    return float(_worth(parts).sum())
 
 
 def _grown(parts: I64) -> float:
@@ -187,14 +186,22 @@ def _sets_apart(parts: I64, settings: SkeletonSettings, *, has_core: bool) -> bo
     return bool(system >= settings.system_block or user >= settings.user_block)
 
 
-def _same_support(group: Group, variable: I64) -> list[I64]:
-    """Group the columns that are held by exactly the same rows."""
+def _heaviest_sets(group: Group, corpus: Corpus, variable: I64, most: int) -> list[I64]:
+    """Group the columns that are held by exactly the same rows; return the heaviest groups of two columns or more."""
     columns = group.matrix[:, variable].tocsc()
     signature = np.random.default_rng(0).integers(1, 1 << 62, size=group.matrix.shape[0], dtype=np.int64)
-    sums = np.add.reduceat(signature[columns.indices], columns.indptr[:-1])
-    order = np.argsort(sums, kind="stable")
-    cuts = np.flatnonzero(np.diff(sums[order])) + 1
-    return [np.sort(variable[part]) for part in np.split(order, cuts)]
+    _, first, of = np.unique(
+        np.add.reduceat(signature[columns.indices], columns.indptr[:-1]), return_index=True, return_inverse=True
+    )
+    lengths = np.bincount(of, weights=_worth(corpus.part[variable]))
+    order = np.argsort(-np.minimum(lengths, 60) * group.share[variable[first]], kind="stable")
+    order = order[lengths[order] >= 2][:most]  # noqa: PLR2004 - a single shingle is no phrase
+    rank = np.full(len(first), len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    wanted = np.flatnonzero(rank[of] < len(order))
+    by_rank = wanted[np.argsort(rank[of[wanted]], kind="stable")]
+    cuts = np.flatnonzero(np.diff(rank[of[by_rank]])) + 1
+    return [variable[part] for part in np.split(by_rank, cuts)] if len(by_rank) else []
 
 
 def _merge_alike(group: Group, sets: list[I64]) -> list[I64]:
