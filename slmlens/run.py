@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -221,7 +220,11 @@ def _versions() -> dict[str, str]:
     return {"slmlens": __version__, "python": platform.python_version(), "polars": pl.__version__}
 
 
-def _peak_mb() -> int:
-    """Return the peak resident memory of this process in MB (Linux counts kilobytes, macOS bytes)."""
+def _peak_mb() -> int | None:
+    """Return the peak resident memory of this process in MB (Linux counts kilobytes, macOS bytes, Windows nothing)."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))

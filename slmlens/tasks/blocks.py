@@ -237,29 +237,33 @@ def choose_alternatives(
     return [] if by_content or not steady else _varying_inside_units(group, steady, settings)
 
 
-def _overlap(group: Group, blocks: list[Block]) -> Floats:
+def _conflicts(group: Group, blocks: list[Block]) -> Bools:
+    """Tell which two blocks overlap by more than 5 % of the smaller."""
     rows = np.stack([b.rows for b in blocks]).astype(np.float64)
-    overlap: Floats = (rows * group.weight) @ rows.T
-    return overlap
+    overlap = (rows * group.weight) @ rows.T
+    own = overlap.diagonal()
+    conflicts: Bools = overlap > 0.05 * np.minimum.outer(own, own)
+    return conflicts
 
 
-def _exclusive(order: list[int], overlap: Floats) -> list[int]:
-    """Walk the order and keep each block that overlaps none kept so far by more than 5 % of the smaller."""
+def _exclusive(order: list[int], conflicts: Bools) -> list[int]:
+    """Walk the order and keep each block that is in conflict with none kept so far."""
     kept: list[int] = []
+    barred = np.zeros(len(conflicts), dtype=bool)
     for at in order:
-        own = overlap.diagonal()
-        if all(overlap[at, k] <= 0.05 * min(own[at], own[k]) for k in kept):
+        if not barred[at]:
             kept.append(at)
+            barred |= conflicts[at]
     return kept
 
 
 def _widest_closed_set(group: Group, blocks: list[Block]) -> tuple[list[Block], float]:
     """Return the exclusive set with the widest cover (ties within 2 %: the longest), and its cover."""
-    overlap = _overlap(group, blocks)
+    conflicts = _conflicts(group, blocks)
     rows = np.stack([b.rows for b in blocks])
     best: tuple[float, float, list[int]] = (-1.0, -1.0, [])
     for seed in range(min(40, len(blocks))):
-        kept = _exclusive([seed, *(i for i in range(len(blocks)) if i != seed)], overlap)
+        kept = _exclusive([seed, *(i for i in range(len(blocks)) if i != seed)], conflicts)
         cover = float(group.weight[rows[kept].any(axis=0)].sum())
         length = sum(blocks[i].weight * blocks[i].length for i in kept)
         if cover > best[0] + 0.02 or (abs(cover - best[0]) <= 0.02 and length > best[1]):  # noqa: PLR2004 - see docstring
@@ -275,4 +279,4 @@ def _varying_inside_units(group: Group, blocks: list[Block], settings: SkeletonS
     mixed = ((with_block > 0) & (with_block < prompts)).sum(axis=0)
     enough = (mixed >= settings.min_mixed) & (mixed >= settings.mixed * group.n_units)
     order = [int(i) for i in np.flatnonzero(enough)]
-    return [blocks[i] for i in _exclusive(order, _overlap(group, blocks))] if order else []
+    return [blocks[i] for i in _exclusive(order, _conflicts(group, blocks))] if order else []
