@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import slmlens as sl
+from tests.tasks.world import answer, log, pair
 
 GREEN = {"shown", "likely"}
 
@@ -89,3 +91,20 @@ def test_a_seat_plan_saves_nothing_and_its_cost_is_a_list_price_equivalent(tmp_p
     assert summary["tasks"]
     assert all((t["saving_month_usd"] or {"p90": 0})["p90"] <= 0 for t in summary["tasks"])
     assert "list-price equivalent" in run.path("report.html").read_text(encoding="utf-8")
+
+
+def test_reasons_name_no_field_and_no_rule_where_fewer_than_five_sessions_share_them(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    rows = []
+    for i in range(120):
+        row = pair(
+            i,
+            "Copy the code of the case below into JSON.",
+            f"The falcon code is {rng.randrange(10**6)}.",
+            session=f"s{i % 4}",
+        )
+        answer(row, json.dumps({"falcon": row["request"]["messages"][1]["content"].split()[-1].rstrip(".")}))
+        rows.append(row)
+    (task,) = summary_of(log(tmp_path, rows), tmp_path / "run")["tasks"]
+    assert any("program of simple rules gives" in reason for reason in task["reasons"])
+    assert "falcon" not in json.dumps(task)

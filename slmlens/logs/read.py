@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from slmlens.tables import FilesTable, RejectsTable, checked
 
 _PROGRESS_EVERY = 500
 _KEYS_SHOWN = 12
+_FIELD_NAME = re.compile(r"[\w.$-]{1,40}")  # another key may be a prompt, which no message may show
 
 Progress = Callable[[int, int], None]
 
@@ -216,9 +218,11 @@ class _Reading:
         first = next((item.value for item in opened.head if isinstance(item.value, dict)), None)
         if first is None:
             return "none of its first records is a JSON object"
-        keys = [str(self.normaliser.names.text(key[:40])) for key in list(first)[:_KEYS_SHOWN]]
-        more = ", ..." if len(first) > _KEYS_SHOWN else ""
-        return f"no known format has records with the keys {', '.join(keys)}{more}"
+        named = [key for key in first if _FIELD_NAME.fullmatch(key)]
+        if not named:
+            return "its records have texts for keys, which no known format has"
+        more = ", ..." if len(first) > len(named[:_KEYS_SHOWN]) else ""
+        return f"no known format has records with the keys {', '.join(named[:_KEYS_SHOWN])}{more}"
 
     def _nothing_read(self) -> InputError:
         records = sum(tally.records for tally in self.tallies)

@@ -17,8 +17,17 @@ _SHOWN_RULES = 4
 _ASSUMED = "the incumbent is taken to agree with itself always"
 
 
-def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
-    """Return the reasons of a task's verdict, the deciding one first."""
+K_SHOW = 5
+"""Subjects that must share a field's name or a rule's anchor before a sentence may tell it."""
+
+
+def reasons_of(
+    seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings, *, n_subjects: int
+) -> list[str]:
+    """Return the reasons of a task's verdict, the deciding one first.
+
+    :param n_subjects: Users (where logged, else recurrence units) of the task.
+    """
     if judged.gate is not None:
         return [_sentence(judged.gate)]
     if not seen.n_ok:
@@ -27,21 +36,22 @@ def reasons_of(seen: Seen, judged: Judged, rare: RareClass | None, settings: Ass
         seen_words = f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}"
         return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units."]
     sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
-    sentences += _what_probes_say(seen, judged, settings)
+    sentences += _what_probes_say(seen, judged, settings, named=n_subjects >= K_SHOW)
     sentences += _ceiling_words(seen)
     sentences += _limits(seen, judged, rare, settings)
     return sentences
 
 
-def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings) -> list[str]:
+def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings, *, named: bool) -> list[str]:
     if seen.single:
         return [f"All {seen.n_ok:,} answers are the same: plain code can give it, no model is needed."]
     probed = seen.probed
-    sentences = _student_words(probed, seen, settings) if probed else []
+    sentences = _student_words(probed, seen, settings, named=named) if probed else []
     if judged.program is not None and probed is not None and probed.program is not None:
         rules = [f"{name} {rule}" for name, rule in probed.program.rules.items() if rule != CONSTANT]
+        told = f" ({'; '.join(rules[:_SHOWN_RULES])})" if named else ""
         sentences.append(
-            f"A program of simple rules ({'; '.join(rules[:_SHOWN_RULES])}) gives {_percent(judged.program.value)} of "
+            f"A program of simple rules{told} gives {_percent(judged.program.value)} of "
             f"the incumbent's answers on later sessions (at least {judged.program.lo90:.1%} at 95 % confidence)."
         )
     if not sentences:
@@ -50,7 +60,7 @@ def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings) -> li
     return sentences
 
 
-def _student_words(probed: Probed, seen: Seen, settings: AssessSettings) -> list[str]:
+def _student_words(probed: Probed, seen: Seen, settings: AssessSettings, *, named: bool) -> list[str]:
     sentences = []
     if probed.whole is not None:
         by = "small text classifier" if WHOLE in probed.students else "small text classifier per field"
@@ -63,8 +73,9 @@ def _student_words(probed: Probed, seen: Seen, settings: AssessSettings) -> list
         sentences += _split_gap(probed)
     else:
         for name, student in sorted(probed.students.items())[:2]:
+            field = f"the field {name}" if named else "one field"
             sentences.append(
-                f"A small text classifier repeats the field {name} on {_percent(student.lower.value)} of later calls "
+                f"A small text classifier repeats {field} on {_percent(student.lower.value)} of later calls "
                 f"(constant: {_percent(student.constant)}); the other fields have no cheap probe."
             )
     return sentences

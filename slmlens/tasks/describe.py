@@ -67,7 +67,7 @@ def describe(
 ) -> dict[int, tuple[str, str]]:
     """Return ``name, skeleton`` of each site."""
     shown = {s.number: _restricted(texts[s.number], s.core, shown_core(s, subjects[s.number], k_show)) for s in sites}
-    facts = [NameFacts(s.step, _telling(shown[s.number]), forms[s.number], subjects[s.number]) for s in sites]
+    facts = [NameFacts(s.step, _telling(shown[s.number]), forms[s.number]) for s in sites]
     names = task_names(facts)
     return {s.number: (name, _skeleton(shown[s.number], k_show)) for s, name in zip(sites, names, strict=True)}
 

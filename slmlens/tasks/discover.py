@@ -13,7 +13,7 @@ from slmlens.tables import AssignmentsTable, ItemsTable, TasksTable, checked
 from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import build_corpus
 from slmlens.tasks.describe import describe, site_texts
-from slmlens.tasks.forms import answer_forms
+from slmlens.tasks.forms import answer_forms, kind_of
 from slmlens.tasks.identity import anchor_of, task_ids
 from slmlens.tasks.prompts import prompts_of
 from slmlens.tasks.shingles import stable_hash
@@ -50,7 +50,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     texts = site_texts(calls, prompts, sites, placed)
     sites, placed = joined_edits(calls, sites, placed, {n: t.fixed_words() for n, t in texts.items()})
     placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")
-    facts = _counted(calls, placed)
+    facts = _counted(calls, placed, settings.k_show)
     forms = dict(facts.select("site", "form").rows())
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
@@ -69,26 +69,39 @@ def _with_ids(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
     return placed.join(table, on="site", how="left", maintain_order="left")
 
 
-def _counted(calls: Calls, placed: pl.DataFrame) -> pl.DataFrame:
+def _counted(calls: Calls, placed: pl.DataFrame, k_show: int) -> pl.DataFrame:
     """Count each site: calls, units, subjects, calls a session, the commonest form and unit, its source file."""
-    rows = placed.drop_nulls("site").join(
-        calls.calls.select("call_id", "session_id", "user_id", "source_file"), on="call_id", how="left"
-    )
+    identity = calls.calls.select("call_id", "session_id", "user_id", "source_file")
+    rows = placed.drop_nulls("site").join(identity, on="call_id", how="left").sort("call_id")
     sessions = pl.col("session_id").drop_nulls()
-    return (
-        rows.sort("call_id")
-        .group_by("site", maintain_order=True)
-        .agg(
-            n_calls=pl.len(),
-            n_units=pl.col("unit_id").n_unique(),
-            n_users=pl.col("user_id").drop_nulls().n_unique(),
-            steps_per_session=pl.when(sessions.len() > 0).then(sessions.len() / sessions.n_unique()),
-            form=pl.col("form").mode().sort().first(),
-            recurrence_unit=pl.col("unit_kind").mode().sort().first(),
-            source=pl.col("source_file").min(),
-        )
-        .with_columns(n_subjects=pl.when(pl.col("n_users") > 0).then("n_users").otherwise("n_units"))
+    counted = rows.group_by("site", maintain_order=True).agg(
+        n_calls=pl.len(),
+        n_units=pl.col("unit_id").n_unique(),
+        n_users=pl.col("user_id").drop_nulls().n_unique(),
+        steps_per_session=pl.when(sessions.len() > 0).then(sessions.len() / sessions.n_unique()),
+        recurrence_unit=pl.col("unit_kind").mode().sort().first(),
+        source=pl.col("source_file").min(),
     )
+    return counted.with_columns(n_subjects=pl.when(pl.col("n_users") > 0).then("n_users").otherwise("n_units")).join(
+        _shown_forms(rows, k_show), on="site"
+    )
+
+
+def _shown_forms(rows: pl.DataFrame, k_show: int) -> pl.DataFrame:
+    """Return ``site, form``: the commonest, without the names in it where fewer than ``k_show`` subjects share it."""
+    with_users = pl.col("user_id").is_not_null().any().over("site")
+    subject = pl.when(with_users).then("user_id").otherwise("unit_id")
+    commonest = (
+        rows.with_columns(subject=subject)
+        .group_by("site", "form")
+        .agg(n=pl.len(), subjects=pl.col("subject").drop_nulls().n_unique())
+        .sort("site", "n", "form", descending=[False, True, False])
+        .unique("site", keep="first", maintain_order=True)
+    )
+    shown = [
+        form if subjects >= k_show else kind_of(form) for form, subjects in commonest.select("form", "subjects").rows()
+    ]
+    return commonest.select("site").with_columns(form=pl.Series(shown, dtype=pl.String))
 
 
 def _task_rows(
@@ -162,9 +175,10 @@ def _items(tasks: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     counted = rows.group_by("task_id", "content", "form").agg(n_calls=pl.len(), n_units=pl.col("unit_id").n_unique())
     hashed = counted.with_columns(
         slot=pl.Series([stable_hash(c) for c in counted.get_column("content").to_list()], dtype=pl.UInt64),
+        mark=pl.Series([f"{stable_hash(f):016x}" for f in counted.get_column("form").to_list()], dtype=pl.String),
     ).join(tasks.select("task_id", "application", "call_site"), on="task_id")
     return hashed.select(
-        pl.format("i-{}-{}", pl.col("task_id"), pl.concat_str("slot", "form", separator="/")).alias("item_id"),
+        pl.format("i-{}-{}", pl.col("task_id"), pl.concat_str("slot", "mark", separator="-")).alias("item_id"),
         "application",
         "call_site",
         pl.col("task_id").alias("skeleton_id"),

@@ -55,6 +55,13 @@ def form_of(text: str | None) -> str:
     return _json_form(body) or _plain_form(body, fenced=fenced is not None)
 
 
+def kind_of(form: str) -> str:
+    """Return a form without the names in it: keys and tools may be told only if enough subjects share them."""
+    if form.startswith("JSON: "):
+        return "JSON"
+    return "tool call" if form.startswith("call ") else form
+
+
 def _json_form(body: str) -> str | None:
     if body[:1] not in "{[":
         return None

@@ -95,13 +95,11 @@ class NameFacts:
     :param step: The declared step, if the log has one.
     :param texts: Marked prompt parts of an exemplar, the most telling part first.
     :param form: The commonest answer form.
-    :param n_subjects: Users or sessions that share it: all there is to say where too few do.
     """
 
     step: str | None
     texts: Sequence[Marked]
     form: str
-    n_subjects: int
 
 
 def task_names(facts: Sequence[NameFacts]) -> list[str]:
@@ -116,7 +114,7 @@ def task_names(facts: Sequence[NameFacts]) -> list[str]:
     for fact, phrases_of in zip(facts, ranked, strict=True):
         heads = [fact.step] if fact.step else []
         heads += [f"{fact.step}: {o}" if fact.step else o for o in phrases_of or _opening(fact.texts)]
-        names.append(_free(heads or [f"step of {fact.n_subjects} sessions"], _form_label(fact.form), names))
+        names.append(_free(heads or ["rare step"], _form_label(fact.form), names))
     return names
 
 

@@ -151,3 +151,13 @@ def test_progress_ends_at_the_whole(tmp_path):
     read_calls([tmp_path], redactor=PlainRedactor(), progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1] == (tmp_path / "log.jsonl").stat().st_size
+
+
+def test_a_file_whose_keys_are_prompts_is_refused_without_showing_one(tmp_path):
+    (tmp_path / "cache.json").write_bytes(
+        b'{"Summarise the merger papers of Falcon": "They agree.", "hello there": "Hi."}'
+    )
+    with pytest.raises(InputError) as caught:
+        read_calls([tmp_path / "cache.json"], redactor=PlainRedactor())
+    assert "texts for keys" in str(caught.value)
+    assert "Falcon" not in str(caught.value)

@@ -100,6 +100,17 @@ def test_a_text_that_fewer_than_five_sessions_share_is_not_shown(tmp_path: Path)
     assert "falcon" not in shown.lower()
 
 
+def test_answer_keys_and_tools_that_fewer_than_five_sessions_share_are_not_named(tmp_path: Path) -> None:
+    rows = shop(8)
+    for row in rows:
+        answer(row, '{"falcon": 1}')
+    assert "falcon" not in " ".join(tasks_of(tmp_path, rows).tasks.get_column("name"))
+    many = shop(60)
+    for row in many:
+        answer(row, '{"falcon": 1}')
+    assert "falcon" in " ".join(tasks_of(tmp_path, many).tasks.get_column("name"))
+
+
 def test_numbers_and_values_of_a_slot_are_not_shown(tmp_path: Path) -> None:
     rng = random.Random(8)
     rows = []
