@@ -15,6 +15,7 @@ PLACEHOLDER = re.compile(r"<([A-Z_]{2,16}):([A-Z2-7]{8})>")
 
 _ESCAPED = re.compile(r"(?:\\(?:[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|%[0-9A-F]{2})$")
 _ESCAPE = re.compile(r"[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}")
+_ESCAPE_WIDTH = 6  # of \u0020, the longest
 
 NOT_COVERED = (
     "names of persons",
@@ -39,9 +40,10 @@ class Span(NamedTuple):
 
 def after_escape(text: str, start: int) -> int:
     r"""Return ``start``, moved behind an escape sequence (``\n``, ``\u0020``) whose tail the finding would cut off."""
-    if start and text[start - 1] == "\\":
-        tail = _ESCAPE.match(text, start)
-        if tail:
+    backslash = text.rfind("\\", max(0, start - _ESCAPE_WIDTH), start)
+    if backslash >= 0:
+        tail = _ESCAPE.match(text, backslash + 1)
+        if tail and tail.end() > start:
             return tail.end()
     return start
 

@@ -200,6 +200,11 @@ def test_redacting_redacted_text_changes_nothing(raw: str) -> None:
     assert REDACTION.text(once) == once
 
 
+def test_an_escape_at_the_edge_of_a_long_address_is_left_whole() -> None:
+    document = json.dumps({"": "\x1f4" + "0" * 60 + "@0.AA"})
+    assert json.loads(REDACTION.text(document))[""].startswith("\x1f<EMAIL:")
+
+
 @given(
     fields=st.dictionaries(st.text(max_size=5), st.one_of(_messy, st.integers(), st.booleans(), st.none()), max_size=5),
     ascii_only=st.booleans(),
