@@ -22,6 +22,17 @@ def _recognises(record: Record) -> bool:
     return kind in _QUIET and ("sessionId" in record or "leafUuid" in record or "uuid" in record)
 
 
+_NEVER_LOGGED = "Nothing to set: Claude Code does not write it into its session files."
+
+# cleanupPeriodDays: code.claude.com/docs/en/settings and /claude-directory (30 days by default).
+_SWITCHES = {
+    "prompts": "Name the whole folder of the project: a resumed session continues another file.",
+    "window": 'Set `"cleanupPeriodDays": 365` in `~/.claude/settings.json`: the default deletes after 30 days.',
+    "users": _NEVER_LOGGED,
+    "tools": _NEVER_LOGGED,
+    "price": "Nothing to set: `<synthetic>` answers and models without a list price have none.",
+}
+
 FORMAT = Format(
     name="claude_code",
     title="Claude Code session files",
@@ -30,6 +41,7 @@ FORMAT = Format(
     provider="anthropic",
     service="claude-code",
     prompt_setting="keep all files of a project together, since a resumed session continues another file",
+    switches=_SWITCHES,
     thread=Thread(
         node="uuid",
         parent="parentUuid",

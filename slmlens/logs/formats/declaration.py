@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Record = Mapping[str, object]
+
+GAPS = (
+    "prompts", "answers", "tokens", "cached_tokens", "reasoning_tokens", "model", "price", "sessions", "users",
+    "traces", "steps", "services", "times", "latency", "tools", "window",
+)  # fmt: skip
+"""What a log may lack, by the names that ``Format.switches`` uses."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class Format:
     :param service: The application, where the format has only one.
     :param prompt_setting: What to switch on so that the log holds prompts.
     :param thread: Keys of a conversation logged line by line; None where a record is a whole call.
+    :param switches: A name of :data:`GAPS` -> what to set in the tool so that the log has it, as sentences; where
+        nothing can be set, the text says so. A gap that the tool can't have is left out.
     """
 
     name: str
@@ -70,3 +78,4 @@ class Format:
     provider: str | None = None
     service: str | None = None
     thread: Thread | None = None
+    switches: Mapping[str, str] = field(default_factory=dict)
