@@ -228,6 +228,7 @@ def report(
 
 
 def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Calls:
+    from slmlens.curation.failures import mark_failures
     from slmlens.curation.human_facing import mark_human_facing
     from slmlens.curation.redact import KeepText, Redaction, load_key
     from slmlens.logs.read import read_calls
@@ -242,7 +243,7 @@ def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Call
         sampling_rate=settings.sampling_rate,
         progress=lambda done, total: progress("read", done / max(total, 1)),
     )
-    calls = mark_human_facing(calls)
+    calls = mark_human_facing(mark_failures(calls))
     progress("read", 1.0)
     return replace(calls, calls=price_calls(calls.calls, assume_model=settings.assume_model, today=settings.today))
 

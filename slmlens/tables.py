@@ -17,7 +17,13 @@ NUSD_PER_USD = 1_000_000_000
 """Nano-USD in one US dollar."""
 
 STATUSES = ("ok", "error", "refusal", "truncated", "malformed")
-"""What became of a call. Only ``ok`` answers may be learned from; the rest are the incumbent's failure census."""
+"""What became of a call. Only ``ok`` answers that nothing corrected may be learned from."""
+
+CORRECTIONS = ("retried", "repaired")
+"""What happened to an answer afterwards: thrown away and asked for again, or found fault with in the next prompt."""
+
+FAILURES = (*STATUSES[1:], *CORRECTIONS)
+"""The words of the incumbent's failure census; a call is counted by its status, else by its correction."""
 
 BILLING = ("metered", "seat")
 """``seat``: the call was paid by a seat plan, so its price is a *list-price equivalent* and moving it saves nothing."""
@@ -75,6 +81,8 @@ class CallsTable(dy.Schema):
     logged_nusd = dy.Int64(nullable=True)  # what the logging tool said
     model_assumed = dy.Bool()  # priced with --assume-model
     status = dy.String(check=lambda c: c.is_in(STATUSES))
+    corrected = dy.String(nullable=True, check=lambda c: c.is_in(CORRECTIONS))  # null: no sign of it in the log
+    corrected_reason = dy.String(nullable=True)
     human_facing = dy.Bool(nullable=True)
     human_facing_reason = dy.String(nullable=True)
     tags = dy.List(dy.String())
@@ -193,7 +201,7 @@ class VerdictsTable(dy.Schema):
     weak_comparator = dy.Bool()  # agreement is judged by a proxy (free text)
     n_ok = dy.Int64()  # calls with a usable answer
     signals = dy.List(dy.Struct({"name": dy.String(), "value": dy.Float64(nullable=True)}))
-    failures = dy.List(dy.Struct({"status": dy.String(), "n": dy.Int64()}))
+    failures = dy.List(dy.Struct({"status": dy.String(), "n": dy.Int64()}))  # a word of FAILURES
     ceiling_pair = dy.Float64(nullable=True)  # C_pair; null: no repeats, taken as 1 and said so
     ceiling_lo90 = dy.Float64(nullable=True)
     ceiling_hi90 = dy.Float64(nullable=True)

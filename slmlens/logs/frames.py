@@ -80,6 +80,8 @@ def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, file
         pl.lit(None, pl.Int64).alias("spend_nusd"),
         pl.lit(None, pl.Int64).alias("runrate_nusd"),
         pl.lit(value=False).alias("model_assumed"),
+        pl.lit(None, pl.String).alias("corrected"),
+        pl.lit(None, pl.String).alias("corrected_reason"),
         pl.lit(None, pl.Boolean).alias("human_facing"),
         pl.lit(None, pl.String).alias("human_facing_reason"),
     ]

@@ -30,7 +30,14 @@ _LIST_ITEMS = 8
 _REASONS = 12
 _LABEL_ROOM = 0.14
 _HOLE = re.compile(r"<(?:number|one of \d+ values|text, \d+(?:-\d+)? words?|[A-Z_]{2,24})>")
-_FAILED = {"error": "errors", "refusal": "refusals", "truncated": "cut off", "malformed": "malformed"}
+_FAILED = {
+    "error": "errors",
+    "refusal": "refusals",
+    "truncated": "cut off",
+    "malformed": "malformed",
+    "retried": "asked again",
+    "repaired": "corrected afterwards",
+}
 
 Json = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from slmlens.results import Plan, Tasks
-from slmlens.tables import NUSD_PER_USD, STATUSES
+from slmlens.tables import FAILURES, NUSD_PER_USD
 
 _RANGE = ("p10", "p50", "p90")
 _PARITY_FIELDS = ("slm", "a_p50", "a_lo90", "a_hi90", "p_parity")
@@ -149,7 +149,7 @@ def _saving(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failures(counts: list[Mapping[str, Any]]) -> dict[str, int]:
     known = {entry["status"]: entry["n"] for entry in counts}
-    return {status: known[status] for status in STATUSES[1:] if known.get(status)}
+    return {status: known[status] for status in FAILURES if known.get(status)}
 
 
 def _ceiling(row: Mapping[str, Any]) -> dict[str, Any] | None:

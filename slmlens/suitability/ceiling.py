@@ -51,10 +51,10 @@ class Ceiling:
 def measure_ceiling(answers: TaskAnswers, prompts: Ints, independent: Ints, seed: int) -> Ceiling:
     """Return the ceiling of a task.
 
-    :param answers: The usable answers, in time order.
+    :param answers: The usable answers, in time order; one that a retry replaced is none.
     :param prompts: Code of each answer's byte-identical prompt; -1 = unknown.
     :param independent: Code of the session each answer comes from; -1 = the answer was served from a cache or its
-        session is unknown. Within one session a repeat may be a retry, so only its first answer counts.
+        session is unknown. Two answers within one session are not independent, so only the first counts.
     :param seed: Seed of the bootstrap over prompts.
     """
     repeat_share, repeats_equal = _repeats(answers, _rows_by_prompt(prompts, np.arange(len(prompts))))

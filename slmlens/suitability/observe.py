@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from slmlens.curation.failures import answer_is_usable
 from slmlens.results import Tasks
 from slmlens.suitability.answers import Answer, parse_answer
 from slmlens.suitability.splits import stable_hash
@@ -87,7 +88,7 @@ def _first_rows(units: Ints, inverse: Ints) -> Ints:
 def observe(tasks: Tasks) -> Iterator[Observed]:
     """Yield the usable calls of each task that has any, in the order of ``task_id``.
 
-    :param tasks: The tasks; only calls assigned by the prompt-only rule, with status ``ok``, count.
+    :param tasks: The tasks; only calls assigned by the prompt-only rule, whose answer is usable, count.
     """
     frame = _usable(tasks)
     times = pl.col("started_at")
@@ -126,7 +127,7 @@ def _usable(tasks: Tasks) -> pl.DataFrame:
     has_call = pl.col("tool_calls").list.len() > 0
     columns = ("call_id", "session_id", "started_at", "message_ids", "answer_id", "prompt_key", "tool_calls")
     usable = (
-        calls.filter((pl.col("status") == "ok") & (pl.col("answer_id").is_not_null() | has_call))
+        calls.filter(answer_is_usable() & (pl.col("answer_id").is_not_null() | has_call))
         .select(columns)
         .join(tasks.assignments.drop_nulls("task_id").select("call_id", "task_id", "unit_id"), on="call_id")
         .with_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from slmlens.curation.failures import answer_is_usable, failure
 from slmlens.results import Tasks
 from slmlens.suitability.priors import CHARS_PER_TOKEN
 
@@ -31,7 +32,7 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
     """
     owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
     calls = tasks.calls.calls.join(owner, on="call_id")
-    usable = calls.filter(pl.col("status") == "ok")
+    usable = calls.filter(answer_is_usable())
     frames = [_volume(calls), _tokens(usable), _tools(usable), _copying(usable, tasks.calls.messages)]
     frames.append(_media(calls, tasks.calls.messages))
     signals = tasks.tasks.select("task_id").sort("task_id")
@@ -41,9 +42,12 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
 
 
 def failure_census(tasks: Tasks) -> pl.DataFrame:
-    """Return ``task_id, status, n``: the calls of each task that failed, by how; the bar that an SLM has to beat."""
+    """Return ``task_id, status, n``: the calls of each task that failed, by how; the bar that an SLM has to beat.
+
+    ``status`` is a word of ``tables.FAILURES``: an answer that came back and was corrected afterwards is one too.
+    """
     owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
-    failed = tasks.calls.calls.filter(pl.col("status") != "ok").join(owner, on="call_id")
+    failed = tasks.calls.calls.select("call_id", status=failure()).drop_nulls("status").join(owner, on="call_id")
     return failed.group_by("task_id", "status").agg(n=pl.len().cast(pl.Int64)).sort("task_id", "status")
 
 
@@ -57,7 +61,7 @@ def _volume(calls: pl.DataFrame) -> pl.DataFrame:
     span = (pl.col("started_at").max() - pl.col("started_at").min()).dt.total_seconds() / _SECONDS_PER_DAY
     return calls.group_by("task_id").agg(
         calls=pl.len(),
-        failure_share=(pl.col("status") != "ok").mean(),
+        failure_share=(~answer_is_usable()).mean(),
         calls_per_day=pl.when(span > 0).then(pl.col("started_at").count() / span),
     )
 

@@ -184,6 +184,8 @@ def _call(call_id: str, minute: float, usd: float, spec: Spec, log: Log) -> dict
         "status": "ok",
         "human_facing": spec.human,
         "human_facing_reason": None,
+        "corrected": None,
+        "corrected_reason": None,
         "tags": [],
     }
 
