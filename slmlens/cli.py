@@ -44,6 +44,9 @@ def run(
         str | None, typer.Option(help="Price calls whose model is not logged as this model.")
     ] = None,
     assumptions: Annotated[Path | None, typer.Option(help="YAML file of assumptions to override.")] = None,
+    human_facing: Annotated[
+        Path | None, typer.Option(help="YAML file of steps or services: true where a person reads the answer.")
+    ] = None,
     key_file: Annotated[
         Path | None,
         typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random)."),
@@ -69,6 +72,7 @@ def run(
         sampling_rate=sampling_rate,
         assume_model=assume_model,
         assumptions=assumptions,
+        human_facing=human_facing,
     )
     _main_job([str(p) for p in logs], out, settings, audience)
 

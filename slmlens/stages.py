@@ -39,6 +39,8 @@ class Settings:
     :param sampling_rate: Share of the traffic that the log holds.
     :param assume_model: Prices calls whose model the log does not name.
     :param assumptions: Overrides of judgements by name, or a YAML file of them.
+    :param human_facing: Steps or services and whether a person reads their answers, or a YAML file of them; it wins
+        over what the trace shows.
     :param today: Day whose prices the run-rate takes; None: today.
     :param seed: Seed of every sampling.
     """
@@ -51,6 +53,7 @@ class Settings:
     sampling_rate: float = 1.0
     assume_model: str | None = None
     assumptions: Mapping[str, object] | Path | None = None
+    human_facing: Mapping[str, bool] | Path | None = None
     today: dt.date | None = None
     seed: int = 0
 
@@ -243,7 +246,7 @@ def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Call
         sampling_rate=settings.sampling_rate,
         progress=lambda done, total: progress("read", done / max(total, 1)),
     )
-    calls = mark_human_facing(mark_failures(calls))
+    calls = mark_human_facing(mark_failures(calls), settings.human_facing)
     progress("read", 1.0)
     return replace(calls, calls=price_calls(calls.calls, assume_model=settings.assume_model, today=settings.today))
 
@@ -306,6 +309,8 @@ def _finished(run: Run) -> bool:
 
 
 def _depends(settings: Settings) -> dict[str, object]:
+    from slmlens.curation.human_facing import read_overrides
+
     return {
         "redact": settings.redact,
         "keep_text": settings.keep_text,
@@ -313,6 +318,7 @@ def _depends(settings: Settings) -> dict[str, object]:
         "strict": settings.strict,
         "sampling_rate": settings.sampling_rate,
         "assume_model": settings.assume_model,
+        "human_facing": read_overrides(settings.human_facing),
         "today": str(settings.today),
     }
 

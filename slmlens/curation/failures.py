@@ -20,6 +20,7 @@ FAILED_AND_SENT_AGAIN = "it failed and the same prompt was sent again"
 SENT_AGAIN = "the same prompt was sent again at once and this answer was used nowhere"
 REPLACED = "another answer to the same prompt took its place in the conversation"
 UNREADABLE = "the next message says that it does not have the form that was asked for"
+ASKED_TO_FIX = "the next message asks to fix it and to try again"
 TOOL_REFUSED = "the tool reported an error and the next answer called it with other arguments"
 CODE_FAILED = "the code in it raised an error that the next message shows"
 SAID_WRONG = "the next message says that it is wrong"
@@ -38,29 +39,35 @@ _SHORT_ANSWER = 400
 _SPEAKER = r"^\s*(?:[\p{L} ]{1,20}:\s*)?[\W_]*"  # "Observation:", a quotation mark, a rule of dashes
 
 _REFUSES = (
-    r"(?i)^(?:i['’]?m|i am) (?:very |so |really )?sorry[,.]? (?:but )?(?:as an ai[^,.]{0,40}, )?i (?:can['’]?t|cannot|can not|won['’]?t"
-    r"|am unable to|am not able to|['’]?m unable to|['’]?m not able to) "
+    r"(?i)^(?:i['\u2019]?m|i am) (?:very |so |really )?sorry[,.]? (?:but )?"
+    r"(?:as an ai[^,.]{0,40}, )?i (?:can['\u2019]?t|cannot|can not|won['\u2019]?t"
+    r"|am unable to|am not able to|['\u2019]?m unable to|['\u2019]?m not able to) "
     r"(?:assist|help|comply|continue|fulfill|fulfil|do|provide (?:assistance|help))(?: you)?(?: with)?(?: that| this)?"
     r"(?: request| task)?\.?(?: (?:if|is there|please|feel|let me)[^\n]{0,200})?$"
 )
 _UNREADABLE = _SPEAKER + (
     r"(?i:\d+ validation errors?\b|\w*(?:validation|jsondecode|parse|parser|parsing)\s?(?:error|exception)\b"
-    r"|(?:invalid|malformed|incorrect|incomplete|wrong) (?:or \w+ )?(?:json|yaml|xml|format|output|response format|tool call|arguments?)\b"
-    r"|(?:could not|couldn['’]t|cannot|can['’]t|failed to|unable to) (?:parse|decode|deserialize)\b"
-    r"|(?:your|the) (?:last |previous )?(?:output|response|reply|answer|message) (?:was|is) not (?:valid|formatted|in the|a valid|properly)"
-    r"|(?:i )?(?:don['’]t|do not|did not|didn['’]t) understand your (?:input|output|response))"
+    r"|(?:invalid|malformed|incorrect|incomplete|wrong) (?:or \w+ )?"
+    r"(?:json|yaml|xml|format|output|response format|tool call|arguments?)\b"
+    r"|(?:could not|couldn['\u2019]t|cannot|can['\u2019]t|failed to|unable to) (?:parse|decode|deserialize)\b"
+    r"|(?:your|the) (?:last |previous )?(?:output|response|reply|answer|message) (?:was|is) not "
+    r"(?:valid|formatted|in the|a valid|properly)"
+    r"|(?:i )?(?:don['\u2019]t|do not|did not|didn['\u2019]t) understand your (?:input|output|response))"
 )
 _ASKS_FOR_FIX = r"(?i)\bfix the errors? and try again\b|\bcorrect your json\b"
-_TOOL_ERROR = r"(?i)^\W*(?:\w+\W+)?(?:\w*error\b|\w*exception\b|traceback \(|failed\b|failure\b|invalid\b|is_error\W+true)"
+_TOOL_ERROR = (
+    r"(?i)^\W*(?:\w+\W+)?(?:\w*error\b|\w*exception\b|traceback \(|failed\b|failure\b|invalid\b|is_error\W+true)"
+)
 _CODE_ERROR = r"(?:Traceback \(most recent call last\)|^[\W_]*(?:\w+:\s*)?\w*(?:Error|Exception): )"
 _HOLDS_CODE = r"```|<(?:execute|code|python)>"
 _SAYS_WRONG = _SPEAKER + (
     r"(?i:(?:no|sorry|hm+|wrong)?[,.!]?\s*(?:"
-    r"(?:your|the) (?:last |previous )?(?:answer|response|reply|output|solution|result) (?:is|was) (?:wrong|incorrect|not (?:right|correct))"
-    r"|that(?:['’]?s| is| was) (?:wrong|incorrect|not (?:right|correct|true|what i (?:asked|meant|wanted|said)))"
+    r"(?:your|the) (?:last |previous )?(?:answer|response|reply|output|solution|result) (?:is|was) "
+    r"(?:wrong|incorrect|not (?:right|correct))"
+    r"|that(?:['\u2019]?s| is| was) (?:wrong|incorrect|not (?:right|correct|true|what i (?:asked|meant|wanted|said)))"
     r"|you (?:misunderstood|got (?:it|that) wrong|made a mistake)"
     r"|das (?:ist|war) (?:falsch|nicht richtig|nicht korrekt)|das stimmt nicht"
-    r"|c['’]est (?:faux|incorrect)|ce n['’]est pas (?:correct|juste|ce que)"
+    r"|c['\u2019]est (?:faux|incorrect)|ce n['\u2019]est pas (?:correct|juste|ce que)"
     r"|eso (?:no es correcto|es incorrecto|está mal)"
     r"))"
 )
@@ -126,7 +133,9 @@ def _retried(slim: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.len().over("unit", "prompt_key") > 1)
     )
     groups = groups.with_columns(
-        used=_used(slim, groups), tries=pl.len().over("unit", "prompt_key"), any_ok=(~failed).any().over("unit", "prompt_key")
+        used=_used(slim, groups),
+        tries=pl.len().over("unit", "prompt_key"),
+        any_ok=(~failed).any().over("unit", "prompt_key"),
     ).with_columns(
         *[pl.col(name).shift(-1).over("unit", "prompt_key").alias(f"next_{name}")
           for name in ("place", "started_at", "answer_id", "status")],
@@ -136,7 +145,7 @@ def _retried(slim: pl.DataFrame) -> pl.DataFrame:
     begun = (pl.col("next_started_at") > pl.col("started_at")) | failed
     follows = pl.col("timed") & begun & (pl.col("latency_ms").is_null() | (wait >= -_CLOCK_S))
     loose = pl.col("unit") == ""
-    other = ~pl.col("answer_id").eq_missing("next_answer_id")
+    other = ~pl.col("answer_id").eq_missing(pl.col("next_answer_id"))
     soon = follows & (wait <= RETRY_WITHIN_S)
     after_failure = failed & (
         pl.when(loose)
@@ -163,7 +172,9 @@ def _retried(slim: pl.DataFrame) -> pl.DataFrame:
 
 def _used(slim: pl.DataFrame, groups: pl.DataFrame) -> pl.Series:
     """Return for each row whether its answer stands in some prompt of its unit."""
-    units = slim.with_columns(unit=pl.coalesce("unit", pl.lit(""))).join(groups.select("unit").unique(), on="unit", how="semi")
+    units = slim.with_columns(unit=pl.coalesce("unit", pl.lit(""))).join(
+        groups.select("unit").unique(), on="unit", how="semi"
+    )
     standing = (
         units.select("unit", pl.col("message_ids").alias("answer_id"))
         .drop_nulls()
@@ -172,7 +183,9 @@ def _used(slim: pl.DataFrame, groups: pl.DataFrame) -> pl.Series:
         .unique()
         .with_columns(stands=pl.lit(value=True))
     )
-    joined = groups.select("unit", "answer_id").join(standing, on=["unit", "answer_id"], how="left", maintain_order="left")
+    joined = groups.select("unit", "answer_id").join(
+        standing, on=["unit", "answer_id"], how="left", maintain_order="left"
+    )
     return joined.get_column("stands").fill_null(value=False)
 
 
@@ -200,7 +213,9 @@ def _repaired(slim: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     ).get_column("message_id")
     called = answers.select("unit", "answer_id", "call_id", "message_ids", first_calls="tool_calls")
     pairs = (
-        verdicts.join(slim.select(follow_up="call_id", next_prompt="message_ids", next_calls="tool_calls"), on="follow_up")
+        verdicts.join(
+            slim.select(follow_up="call_id", next_prompt="message_ids", next_calls="tool_calls"), on="follow_up"
+        )
         .join(called, on=["unit", "answer_id"], nulls_equal=True)
         .filter(pl.col("call_id") != pl.col("follow_up"))
         .filter(pl.col("unit").is_not_null() | _continues())
@@ -209,6 +224,8 @@ def _repaired(slim: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     reason = (
         pl.when("unreadable")
         .then(pl.lit(UNREADABLE))
+        .when("fix")
+        .then(pl.lit(ASKED_TO_FIX))
         .when(pl.col("tool_error") & ~no_call & _called_otherwise())
         .then(pl.lit(TOOL_REFUSED))
         .when(pl.col("code_error") & no_call & pl.col("answer_id").is_in(holds_code.implode()))
@@ -225,7 +242,7 @@ def _repaired(slim: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_FAULTS = ("unreadable", "tool_error", "code_error", "wrong")
+_FAULTS = ("unreadable", "fix", "tool_error", "code_error", "wrong")
 
 
 def _judged_messages(messages: pl.DataFrame) -> pl.DataFrame:
@@ -236,7 +253,8 @@ def _judged_messages(messages: pl.DataFrame) -> pl.DataFrame:
     return messages.select(
         "message_id",
         assistant=pl.col("role") == "assistant",
-        unreadable=(heard & (head.str.contains(_UNREADABLE) | head.str.contains(_ASKS_FOR_FIX))).fill_null(value=False),
+        unreadable=(heard & head.str.contains(_UNREADABLE)).fill_null(value=False),
+        fix=(heard & head.str.contains(_ASKS_FOR_FIX)).fill_null(value=False),
         tool_error=(by_tool & head.str.contains(_TOOL_ERROR)).fill_null(value=False),
         code_error=(heard & head.str.contains(_CODE_ERROR)).fill_null(value=False),
         wrong=(by_user & head.str.contains(_SAYS_WRONG)).fill_null(value=False),
@@ -247,7 +265,9 @@ def _continues() -> pl.Expr:
     """Tell, where no session is known, whether the later prompt begins with the earlier one and its answer."""
     depth = pl.col("message_ids").list.len()
     begins = pl.col("next_prompt").list.head(depth).list.join(",") == pl.col("message_ids").list.join(",")
-    return (begins & (pl.col("next_prompt").list.get(depth, null_on_oob=True) == pl.col("answer_id"))).fill_null(value=False)
+    return (begins & (pl.col("next_prompt").list.get(depth, null_on_oob=True) == pl.col("answer_id"))).fill_null(
+        value=False
+    )
 
 
 def _called_otherwise() -> pl.Expr:

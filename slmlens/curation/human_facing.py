@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from slmlens.errors import SettingError
 from slmlens.tables import CallsTable, checked
 
 if TYPE_CHECKING:
     from slmlens.results import Calls
+
+Overrides = Mapping[str, bool] | Path
+"""Names of steps or services, and whether a person reads their answers; or a YAML file of them."""
 
 NO_ANSWER = "no answer was logged"
 CALLS_TOOL = "the answer calls a tool: code reads it"
@@ -19,6 +25,7 @@ JSON = "the answer is JSON: code reads it"
 REPLIED = "a later call of the session holds a user's reply to it"
 TEMPLATED = "a reply follows, but it begins like many others: code may have written it"
 LABEL = "a short answer that recurs in many sessions: code reads it"
+SAID_SO = "the settings say so for this step or service"
 SILENT = "nothing in the trace tells who reads it"
 
 _JSON_FORM = r"^\s*(?:```(?:json)?\s*)?[\[{][\s\S]*[\]}]\s*(?:```)?\s*$"
@@ -29,14 +36,17 @@ _LABEL_WORDS = 3
 _LABEL_SESSIONS = 20  # judgement: a sentence meant for a person varies sooner
 
 
-def mark_human_facing(calls: Calls) -> Calls:
+def mark_human_facing(calls: Calls, overrides: Overrides | None = None) -> Calls:
     """Return the calls with ``human_facing`` (true, false or null = unknown) and ``human_facing_reason`` filled.
 
     False: a tool call, JSON or a recurring label, which code reads. True: plain text that a user's message answers
     later in the session, unless these replies begin alike, as observations of an agent loop do. Else null.
 
     :param calls: The calls of a log, redacted.
+    :param overrides: What the user knows better; a step wins over its service.
+    :raises SettingError: If the overrides are no mapping of names to true or false.
     """
+    known = read_overrides(overrides)
     seen = (
         calls.calls.select("call_id", "session_id", "answer_id", "status", "tool_calls", "response_schema")
         .join(calls.messages.select(pl.col("message_id").alias("answer_id"), "text"), on="answer_id", how="left")
@@ -55,7 +65,46 @@ def mark_human_facing(calls: Calls) -> Calls:
             .alias("human_facing")
         )
     )
-    return replace(calls, calls=checked(CallsTable, marked))
+    return replace(calls, calls=checked(CallsTable, _overruled(marked, known) if known else marked))
+
+
+def read_overrides(overrides: Overrides | None) -> dict[str, bool]:
+    """Return the overrides as a plain mapping.
+
+    :raises SettingError: If the file can't be read, or holds anything but names with true or false.
+    """
+    loaded: object = overrides or {}
+    where = "human_facing"
+    if isinstance(overrides, Path):
+        import yaml
+
+        where = overrides.name
+        try:
+            loaded = yaml.safe_load(overrides.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
+            raise SettingError(
+                "the file can't be read as YAML", where=where, next_step="write one line a step: `triage: false`"
+            ) from cause
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, bool) for value in loaded.values()):
+        raise SettingError(
+            "who reads an answer must be true (a person) or false (code)",
+            where=where,
+            next_step="write one line a step or service: `triage: false`",
+        )
+    return {str(name): value for name, value in loaded.items()}
+
+
+def _overruled(marked: pl.DataFrame, known: Mapping[str, bool]) -> pl.DataFrame:
+    said = pl.coalesce(
+        *[
+            pl.col(name).replace_strict(dict(known), default=None, return_dtype=pl.Boolean)
+            for name in ("step", "service")
+        ]
+    )
+    return marked.with_columns(
+        human_facing=pl.coalesce(said, "human_facing"),
+        human_facing_reason=pl.when(said.is_not_null()).then(pl.lit(SAID_SO)).otherwise("human_facing_reason"),
+    )
 
 
 def _reason() -> pl.Expr:
