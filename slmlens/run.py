@@ -17,6 +17,7 @@ import polars as pl
 
 from slmlens._version import __version__
 from slmlens.errors import InputError, RunFolderError
+from slmlens.logs.sources import walk
 
 SERIAL_VERSION = 1
 """Version of the folder's layout; a folder of another one is refused, not guessed at."""
@@ -88,6 +89,19 @@ class Run:
     def read_frame(self, name: str) -> pl.DataFrame:
         """Read a table that :meth:`write_frame` wrote."""
         return pl.read_parquet(self.path(f"{name}.parquet"))
+
+    def summary(self) -> Json:
+        """Return the summary of a finished run: the one dict that every rendering shows.
+
+        :raises RunFolderError: If the run is not finished.
+        """
+        place = self.path("summary.json")
+        if not place.is_file():
+            raise RunFolderError(
+                "there is no finished run here", where=self.folder.name, next_step="run `slmlens run LOGS --out FOLDER`"
+            )
+        found: Json = json.loads(place.read_text(encoding="utf-8"))
+        return found
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all."""
@@ -194,13 +208,13 @@ def open_run(folder: str | Path) -> Run:
 
 
 def hash_inputs(paths: Sequence[Path]) -> list[Json]:
-    """Return name, size and content hash of each input file, folders walked; no absolute path.
+    """Return name, size and content hash of each input file, folders walked as the reader does; no absolute path.
 
     :raises InputError: If a file can't be read.
     """
     files = []
     for root in paths:
-        found = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        found = sorted(walk(root)) if root.is_dir() else [root]
         for path in found:
             name = f"{root.name}/{path.relative_to(root)}" if root.is_dir() else path.name
             try:

@@ -25,6 +25,8 @@ _WRAPPERS = ("data", "loglines", "records", "logs", "runs", "calls", "entries", 
 _RECORD_KEYS = frozenset({"request", "response", "messages", "choices", "message"})
 _BUFFER = 1 << 20
 _PEEK = 1 << 13
+_NOTEBOOK = ".ipynb"
+_MANIFEST, _RUN_MARK = "manifest.json", b'"serial_version"'  # of a run folder, see slmlens.run
 _MAGIC = (
     (b"PK\x03\x04", "a zip archive is not read yet; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd file is not read yet; decompress it first"),
@@ -91,7 +93,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
         if not path.exists():
             raise InputError("this path does not exist", where=label, next_step="check the spelling")
         if path.is_dir():
-            files = list(_walk(path))
+            files = list(walk(path))
             if not files:
                 raise InputError(
                     "the folder holds no files",
@@ -130,6 +132,23 @@ def open_source(source: Source) -> Opened:
     return Opened(head, chain(head, items), raw.tell, raw.close)
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder that may be logs: no hidden ones, no notebooks, nothing that a run of ours wrote."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_run(Path(parent) / name))
+        for name in sorted(files):
+            if not name.startswith(".") and not name.endswith(_NOTEBOOK):
+                yield Path(parent) / name
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        with (folder / _MANIFEST).open("rb") as stream:
+            return _RUN_MARK in stream.read(_PEEK)
+    except OSError:
+        return False
+
+
 def identical_files(sources: Sequence[Source]) -> dict[int, int]:
     """Return which files are byte for byte copies of an earlier one: number of the copy -> number of the original.
 
@@ -146,14 +165,6 @@ def identical_files(sources: Sequence[Source]) -> dict[int, int]:
             if first != number:
                 copies[number] = first
     return copies
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(parent) / name
 
 
 def _relative_name(path: Path, folder: Path) -> str:
