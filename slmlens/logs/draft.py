@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Place:
-    """Where a record stands: the number of its file, its line (from 1), and a hash of its bytes, kept in memory."""
+    """Where a record stands: the number of its file, its line (from 1), a hash of its bytes, kept in memory.
+
+    ``part`` counts the calls of one line, where a line holds several.
+    """
 
     file: int
     line: int
     digest: bytes
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -55,3 +59,21 @@ class Draft:
     logged_nusd: int | None = None
     status: str = "ok"
     tags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What became of the records of a format whose calls are known only when all files were read.
+
+    :param calls: The calls.
+    :param copies: Of each call seen again: the call that is kept, and its copy.
+    :param parents: Numbers of the files of spans that only repeat the calls below them, one entry each.
+    :param other: Numbers of the files of records that are no call, one entry each.
+    :param notes: Sentences a user should read.
+    """
+
+    calls: list[Draft]
+    copies: list[tuple[Draft, Draft]] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    other: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

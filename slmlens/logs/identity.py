@@ -42,10 +42,16 @@ def settle_ids(
         settled, repeated = _settled_group(base, group)
         kept += settled
         duplicates += repeated
-    by_place = {(draft.place.file, draft.place.line): call_id for call_id, draft in kept}
-    by_place |= {(draft.place.file, draft.place.line): call_id for call_id, draft in duplicates}
-    duplicates += [(by_place[copied_files[draft.place.file], draft.place.line], draft) for draft in copies]
+    by_place = {_spot(draft): call_id for call_id, draft in kept}
+    by_place |= {_spot(draft): call_id for call_id, draft in duplicates}
+    for draft in copies:
+        _, line, part = _spot(draft)
+        duplicates.append((by_place[copied_files[draft.place.file], line, part], draft))
     return kept, duplicates
+
+
+def _spot(draft: Draft) -> tuple[int, int, int]:
+    return draft.place.file, draft.place.line, draft.place.part
 
 
 def chain_sessions(drafts: Sequence[Draft], names: Names) -> None:
@@ -102,7 +108,7 @@ def _settled_group(base: str, group: list[Draft]) -> tuple[list[tuple[str, Draft
 def _order(draft: Draft) -> tuple[object, ...]:
     started = draft.started_us
     place = draft.place
-    return (started is None, started or 0, draft.request_hash, place.digest, place.file, place.line)
+    return (started is None, started or 0, draft.request_hash, place.digest, place.file, place.line, place.part)
 
 
 def _is_same_record(first: Draft, second: Draft) -> bool:

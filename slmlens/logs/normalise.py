@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from slmlens.logs.answer_bodies import read_answer
 from slmlens.logs.content import Plain
 from slmlens.logs.decode import decode_text, digest, encode
 from slmlens.logs.draft import Draft, Place
 from slmlens.logs.envelope import Found, declared_name, envelope_fields, identifier, tag_texts
-from slmlens.logs.exchange import Answer, NotACallError, Request
+from slmlens.logs.exchange import Answer, Body, NotACallError, Request
 from slmlens.logs.formats.declaration import Format
 from slmlens.logs.messages import MessageStore
 from slmlens.logs.names import Names
@@ -22,6 +23,23 @@ from slmlens.logs.usage import Usage, read_usage
 
 _HTTP_ERROR = 400
 _CLEAR_ID_CHARS = 16  # from here on an id is taken to be unique in itself (a UUID has 32 hex digits)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A call as logged, before it is read.
+
+    ``request`` and ``response`` are bodies; ``status`` is HTTP's; ``fields`` and ``tags`` stood around them; ``kind``
+    names the instrumentation; ``traced`` marks a span, which is a call even where neither tokens nor texts were kept.
+    """
+
+    request: Body | None
+    response: object
+    status: int | None
+    fields: dict[str, Found]
+    tags: list[str]
+    kind: str
+    traced: bool = False
 
 
 class Normaliser:
@@ -49,25 +67,56 @@ class Normaliser:
         pair = find_pair(record, form)
         if pair is None:
             raise NotACallError("no request and answer were found in the record", rejected=True)
-        answer = read_answer(pair.response)
-        request = read_request(pair.request)
+        fields, tags = envelope_fields(record, pair.request)
+        kind = identifier(record.get("span_kind") or record.get("kind") or record.get("scope")) or ""
+        return self.draft(Exchange(pair.request, pair.response, pair.status, fields, tags, kind), form, place)
+
+    def draft(self, exchange: Exchange, form: Format, place: Place) -> Draft:
+        """Return the call that a request, an answer and the fields around them make.
+
+        :param exchange: What was logged of the call.
+        :param form: Its format.
+        :param place: Where it stands.
+        :raises NotACallError: If it holds no call, or one that can't be read.
+        :raises UnreadableError: If it is nested too deeply.
+        """
+        fields = exchange.fields
+        answer = read_answer(exchange.response)
+        request = read_request(exchange.request)
         if answer.pending:
             raise NotACallError("a poll of a call that was still running", rejected=False)
-        fields, tags = envelope_fields(record, pair.request)
         draft = Draft(place, form.name, form.billing)
         self._read_identity(draft, fields, request, answer, form)
         _read_times(draft, fields, answer)
         self.read_prompt(draft, request)
         self.read_answer(draft, answer)
         _read_usage(draft, fields, answer)
-        status = pair.status if pair.status is not None else _http_status(fields)
-        used = bool(draft.input_tokens or draft.output_tokens)
+        status = exchange.status if exchange.status is not None else _http_status(fields)
+        used = exchange.traced or bool(draft.input_tokens or draft.output_tokens)
         draft.status = call_status(answer, request, failed=_has_failed(status, fields, answer), used=used)
         if draft.status == "error":
             draft.answer, draft.tool_calls = None, []
-        draft.tags = [str(self.names.text(tag)) for tag in [*_tags(fields), *tags]]
-        draft.kind = str(identifier(record.get("span_kind") or record.get("kind") or record.get("scope")) or "")
+        draft.tags = [str(self.names.text(tag)) for tag in [*_tags(fields), *exchange.tags]]
+        draft.kind = exchange.kind
         return draft
+
+    def owner(
+        self, kind: str, fields: dict[str, Found], otherwise: str | None = None, service: str | None = None
+    ) -> str | None:
+        """Return the keyed hash of a session's or a user's id, or None if none is told.
+
+        A short session id ("12") is unique inside its service only, so it is hashed with the service's name.
+
+        :param kind: ``session`` or ``user``.
+        :param fields: The fields around the call.
+        :param otherwise: The id where the fields have none.
+        :param service: The service where the fields have none.
+        """
+        raw = _id(fields, kind) or otherwise
+        service = _name(fields, "service") or service
+        if kind == "session" and raw and service and len(raw) < _CLEAR_ID_CHARS:
+            raw = f"{service}\0{raw}"
+        return self.names.hashed(kind, raw)
 
     def read_prompt(self, draft: Draft, request: Request) -> None:
         """Store the prompt's messages and what the request offered and asked for.
@@ -87,20 +136,21 @@ class Normaliser:
             self._tools[key] = (names, len(offered))
         draft.tool_names, draft.tool_bytes = self._tools[key]
         draft.response_schema = self.names.text(request.schema_name)
-        self.read_keys(draft, key + (request.schema_name or "").encode(), request.model)
+        self.read_keys(draft, key + (request.schema_name or "").encode())
 
-    def read_keys(self, draft: Draft, beside: bytes, model: str | None) -> None:
+    def read_keys(self, draft: Draft, beside: bytes) -> None:
         """Set the keyed hash of the prompt and the unkeyed one that stays in memory.
+
+        The latter covers the messages only: two instrumentations of one call tell its tools and model differently.
 
         :param draft: A draft whose prompt is set.
         :param beside: What was asked beside the messages (tools, schema).
-        :param model: The model that was asked.
         """
         digests = self.messages.digests
-        asked = b"".join([digests[number] for number in draft.prompt or ()]) + beside
+        asked = b"".join([digests[number] for number in draft.prompt or ()])
         if draft.prompt is not None:
-            draft.prompt_key = self.redactor.fingerprint(asked)
-        draft.request_hash = digest(asked + (model or "").encode())
+            draft.prompt_key = self.redactor.fingerprint(asked + beside)
+        draft.request_hash = digest(asked)
 
     def read_answer(self, draft: Draft, answer: Answer) -> None:
         """Store the answer as an assistant message, tool calls included.
@@ -118,15 +168,12 @@ class Normaliser:
     ) -> None:
         names = self.names
         service = _name(fields, "service") or form.service
-        session = _id(fields, "session") or request.conversation
-        if session and service and len(session) < _CLEAR_ID_CHARS:
-            session = f"{service}\0{session}"  # a short id ("12") is unique inside its service only
         model = answer.model or _text(fields, "model")
         requested = request.model or _text(fields, "requested") or _text(fields, "model")
         draft.own_id = names.response_id(answer.response_id)
         draft.previous_id = names.response_id(request.previous_id)
-        draft.session = names.hashed("session", session)
-        draft.user = names.hashed("user", _id(fields, "user"))
+        draft.session = self.owner("session", fields, request.conversation, form.service)
+        draft.user = self.owner("user", fields)
         draft.trace = names.hashed("trace", _id(fields, "trace"))
         draft.parent = draft.previous_id or names.hashed("span", _id(fields, "parent"))
         draft.step = names.text(_name(fields, "step"))
@@ -171,7 +218,7 @@ def is_json(text: str) -> bool:
 def _has_failed(status: int | None, fields: dict[str, Found], answer: Answer) -> bool:
     if answer.failed or (status is not None and status >= _HTTP_ERROR):
         return True
-    said = answer.text is not None or bool(answer.calls)
+    said = bool(answer.text) or bool(answer.calls)
     return "error" in fields and fields["error"].value is not False and not said
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from slmlens.errors import ContractError, InputError, SettingError
-from slmlens.logs.decode import UnreadableError, encode, shape
+from slmlens.logs.collectors import Collector, collector_of
+from slmlens.logs.decode import UnreadableError, digest, encode, shape
 from slmlens.logs.draft import Draft, Place
 from slmlens.logs.exchange import NotACallError
 from slmlens.logs.formats import FORMATS, detect
@@ -23,7 +24,6 @@ from slmlens.logs.identity import chain_sessions, settle_ids
 from slmlens.logs.normalise import Normaliser
 from slmlens.logs.redactor import Redactor
 from slmlens.logs.sources import Item, Opened, SkippedFileError, Source, find_sources, identical_files, open_source
-from slmlens.logs.threads import ThreadReader
 from slmlens.results import Calls
 from slmlens.tables import FilesTable, RejectsTable, checked
 
@@ -85,6 +85,7 @@ class _Tally:
     duplicates: int = 0
     rejects: int = 0
     other: int = 0
+    parents: int = 0
 
 
 @dataclass
@@ -100,7 +101,8 @@ class _Reading:
     tallies: list[_Tally] = field(default_factory=list)
     rejects: list[tuple[int, int, int | None, str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    threads: dict[str, ThreadReader] = field(default_factory=dict)
+    collectors: dict[str, Collector] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     bytes_before: int = 0
 
     def __post_init__(self) -> None:
@@ -130,15 +132,20 @@ class _Reading:
         duplicates: list[tuple[str, Draft]] = []
         drafts = self.drafts
         copies = identical_files(self.sources)
-        threaded: list[tuple[Draft, Draft]] = []
-        for reader in self.threads.values():
-            kept, repeated = reader.finish()
-            drafts = drafts + kept
-            threaded += repeated
+        repeated: list[tuple[Draft, Draft]] = []
+        for collector in self.collectors.values():
+            collected = collector.finish()
+            drafts = drafts + collected.calls
+            repeated += collected.copies
+            self.notes += collected.notes
+            for number in collected.parents:
+                self.tallies[number].parents += 1
+            for number in collected.other:
+                self.tallies[number].other += 1
         chain_sessions(drafts, self.normaliser.names)
         calls, duplicates = settle_ids(drafts, self.normaliser.messages, copies)
         ids = {id(draft): call_id for call_id, draft in [*calls, *duplicates]}
-        duplicates = duplicates + [(ids[id(original)], copy) for original, copy in threaded]
+        duplicates = duplicates + [(ids[id(original)], copy) for original, copy in repeated]
         for _, draft in calls:
             self.tallies[draft.place.file].calls += 1
         for _, draft in duplicates:
@@ -154,34 +161,52 @@ class _Reading:
             files=self._files_frame(names),
             duplicates=_duplicates_frame(duplicates, names),
             sampling_rate=sampling_rate,
-            notes=tuple(self._notes(frame)),
+            notes=(*self._notes(frame), *self.notes),
         )
 
     def _read_records(self, number: int, form: Format, opened: Opened, tally: _Tally) -> None:
-        thread = self._thread_reader(form)
+        collector = self._collector(form)
         for item in opened.items:
-            tally.records += 1
             if self.progress and tally.records % _PROGRESS_EVERY == 0:
                 self.progress(self.bytes_before + opened.position(), self.bytes_total)
-            reason = item.refused
-            if reason is None:
+            if item.refused is not None:
+                tally.records += 1
+                self._reject(number, item, item.refused, tally)
+            elif form.parts is None or not isinstance(item.value, dict):
                 place = Place(number, item.line, item.digest)
-                other, reason = self._take(item.value, place, form, thread)
-                tally.other += other
-            if reason is not None:
-                self._reject(number, item, reason, tally)
-        if thread is not None:
-            thread.end_file(number)
+                self._count(number, item, self._take(item.value, place, form, collector), tally)
+            else:
+                self._read_parts(number, item, form, collector, tally)
+        if collector is not None:
+            collector.end_file(number)
         if self.progress:
             self.progress(self.bytes_before + self.sources[number].path.stat().st_size, self.bytes_total)
 
-    def _take(self, record: object, place: Place, form: Format, thread: ThreadReader | None) -> tuple[int, str | None]:
+    def _read_parts(self, number: int, item: Item, form: Format, collector: Collector | None, tally: _Tally) -> None:
+        """Read a record that holds several spans, rows or turns; each counts as a record of its own."""
+        assert form.parts is not None, "only formats of several parts come here"
+        assert isinstance(item.value, dict), "only objects come here"
+        before = tally.records
+        for count, part in enumerate(form.parts(item.value)):
+            place = Place(number, item.line, digest(item.digest + count.to_bytes(8, "big")), count)
+            self._count(number, item._replace(value=part), self._take(part, place, form, collector), tally)
+        if tally.records == before:
+            self._count(number, item, (1, None), tally)
+
+    def _count(self, number: int, item: Item, taken: tuple[int, str | None], tally: _Tally) -> None:
+        other, reason = taken
+        tally.records += 1
+        tally.other += other
+        if reason is not None:
+            self._reject(number, item, reason, tally)
+
+    def _take(self, record: object, place: Place, form: Format, collector: Collector | None) -> tuple[int, str | None]:
         """Read one record; return 1 if it is no call at all, and the reason if it can't be read."""
         if not isinstance(record, dict):
             return 0, "the record is no JSON object"
         try:
-            if thread is not None:
-                return thread.add(record, place), None
+            if collector is not None:
+                return collector.add(record, place), None
             self.drafts.append(self.normaliser.call(record, form, place))
         except NotACallError as cause:
             return (0, cause.reason) if cause.rejected else (1, None)
@@ -189,12 +214,13 @@ class _Reading:
             return 0, str(cause)
         return 0, None
 
-    def _thread_reader(self, form: Format) -> ThreadReader | None:
-        if form.thread is None:
-            return None
-        if form.name not in self.threads:
-            self.threads[form.name] = ThreadReader(form, form.thread, self.normaliser)
-        return self.threads[form.name]
+    def _collector(self, form: Format) -> Collector | None:
+        if form.name not in self.collectors:
+            made = collector_of(form, self.normaliser, [source.name for source in self.sources])
+            if made is None:
+                return None
+            self.collectors[form.name] = made
+        return self.collectors[form.name]
 
     def _reject(self, number: int, item: Item, reason: str, tally: _Tally) -> None:
         tally.rejects += 1
@@ -277,7 +303,7 @@ class _Reading:
     def _files_frame(self, names: Sequence[str]) -> pl.DataFrame:
         tallies = self.tallies
         for name, tally in zip(names, tallies, strict=True):
-            found = tally.calls + tally.duplicates + tally.rejects + tally.other
+            found = tally.calls + tally.parents + tally.duplicates + tally.rejects + tally.other
             if found != tally.records:
                 raise ContractError(
                     f"{tally.records:,} records went in and {found:,} came out",
@@ -290,7 +316,7 @@ class _Reading:
                 "format": pl.Series([tally.format for tally in tallies], dtype=pl.String),
                 "records": [tally.records for tally in tallies],
                 "calls": [tally.calls for tally in tallies],
-                "parents": [0 for _ in tallies],
+                "parents": [tally.parents for tally in tallies],
                 "duplicates": [tally.duplicates for tally in tallies],
                 "rejects": [tally.rejects for tally in tallies],
                 "other": [tally.other for tally in tallies],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from slmlens.logs.answer_bodies import read_answer
 from slmlens.logs.content import Plain, text_of
 from slmlens.logs.decode import encode
-from slmlens.logs.draft import Draft, Place
+from slmlens.logs.draft import Collected, Draft, Place
 from slmlens.logs.envelope import file_name
 from slmlens.logs.exchange import NotACallError, Request, string
 from slmlens.logs.formats.declaration import Format, Thread
@@ -104,7 +104,7 @@ class ThreadReader:
             _link_in_order(file.nodes)
         self._files.append(file)
 
-    def finish(self) -> tuple[list[Draft], list[tuple[Draft, Draft]]]:
+    def finish(self) -> Collected:
         """Return the calls with their prompts, and the copies: (the call that is kept, its copy in another file).
 
         A line whose id stands in a file that ended earlier was copied there when the session was resumed.
@@ -128,7 +128,7 @@ class ThreadReader:
                 builder.add(node)
                 kept.append(node)
         drafts = [self._with_prompt(node, builder) for node in kept if node.number in self._drafts]
-        return drafts, copies
+        return Collected(drafts, copies)
 
     def _append(
         self,
@@ -267,7 +267,7 @@ class ThreadReader:
         first = draft.prompt[0] if draft.prompt else -1
         subagent = self._agents.get(agent or "") or self._tasks.get(first) or "subagent"
         draft.step = names.text(subagent if side or agent else MAIN_AGENT)
-        self._normaliser.read_keys(draft, b"", draft.model_requested)
+        self._normaliser.read_keys(draft, b"")
         return draft
 
 

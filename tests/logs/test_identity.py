@@ -25,7 +25,9 @@ def test_equal_records_of_one_file_are_calls_and_in_another_file_copies(tmp_path
     (tmp_path / "b.jsonl").write_bytes(record + b"\n" + orjson.dumps(pair("Another?")))
     calls = read_calls([tmp_path], redactor=PlainRedactor())
     assert sorted(calls.calls["call_id"]) == ["chatcmpl-1", "chatcmpl-1#2", "chatcmpl-1#3"]
-    assert calls.duplicates.rows() == [("chatcmpl-1", "b.jsonl", 1)]
+    [(kept, *copied)] = calls.duplicates.rows()
+    assert copied == ["b.jsonl", 1]
+    assert calls.calls.filter(call_id=kept)["source_file"].item() == "a.jsonl"
     assert dict(calls.files.select("file", "duplicates").iter_rows()) == {"a.jsonl": 0, "b.jsonl": 1}
 
 

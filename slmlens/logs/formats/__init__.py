@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slmlens.logs.formats import claude_code, openai_pairs
+from slmlens.logs.formats import (
+    claude_code,
+    langfuse,
+    openai_agents,
+    openai_batch,
+    openai_chat_dataset,
+    openai_pairs,
+    otlp,
+)
 from slmlens.logs.formats.declaration import Format, Record
 
-FORMATS: tuple[Format, ...] = (claude_code.FORMAT, openai_pairs.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    otlp.FORMAT,
+    langfuse.FORMAT,
+    openai_agents.FORMAT,
+    openai_batch.FORMAT,
+    claude_code.FORMAT,
+    openai_chat_dataset.FORMAT,
+    openai_pairs.FORMAT,
+)
 """In the order in which a tie is decided: the more particular format first."""
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slmlens.logs.spans import Span
 
 Record = Mapping[str, object]
 
@@ -49,6 +53,20 @@ class Thread:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Keys of a format that logs requests and answers apart, joined by an id that the user gave.
+
+    :param id: The id.
+    :param request_at: Keys that hold the request.
+    :param response_at: Keys that hold the answer or what became of it.
+    """
+
+    id: str
+    request_at: tuple[str, ...]
+    response_at: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Format:
     """An export format.
 
@@ -63,6 +81,10 @@ class Format:
     :param service: The application, where the format has only one.
     :param prompt_setting: What to switch on so that the log holds prompts.
     :param thread: Keys of a conversation logged line by line; None where a record is a whole call.
+    :param parts: Yields the rows, spans or turns that one record of a file holds; None where it is one call or line.
+    :param span: Reads one of them as a span of a trace, from which calls are put together; None where it is a call. It
+        raises :class:`slmlens.logs.exchange.NotACallError` on what can't be read.
+    :param batch: Keys of requests and answers that are logged apart; None where they stand together.
     :param switches: A name of :data:`GAPS` -> what to set in the tool so that the log has it, as sentences; where
         nothing can be set, the text says so. A gap that the tool can't have is left out.
     """
@@ -78,4 +100,7 @@ class Format:
     provider: str | None = None
     service: str | None = None
     thread: Thread | None = None
+    parts: Callable[[Record], Iterator[Record]] | None = None
+    span: Callable[[Record], Span] | None = None
+    batch: Batch | None = None
     switches: Mapping[str, str] = field(default_factory=dict)

@@ -23,8 +23,8 @@ def _recognises(record: Record) -> bool:
     return find_pair(record, FORMAT) is not None
 
 
-# LiteLLM: docs.litellm.ai/docs/proxy/ui_logs. `include_usage`, `safety_identifier`: the reference of chat completions
-# at developers.openai.com/api/reference. The names of fields are those of slmlens.logs.envelope.
+# LiteLLM: docs.litellm.ai/docs/proxy/ui_logs. `include_usage`, `safety_identifier`: the reference of chat
+# completions at developers.openai.com/api/reference. The names of fields are those of slmlens.logs.envelope.
 _SWITCHES = {
     "prompts": (
         "Log the request body beside the response (`request.messages`, or `request.input` for Responses). "
