@@ -114,6 +114,25 @@ def report(
     typer.echo(f"Report: {target}")
 
 
+@app.command()
+def lab(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of exported logs; an empty one for the sample.", metavar="DIR")
+    ],
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")
+    ] = True,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, on this machine only.")] = None,
+) -> None:
+    """Copy the guided notebooks beside your logs and open them in JupyterLab."""
+    from slmlens.lab import copied_in_words, copy_notebooks, open_lab
+
+    copied = copy_notebooks(folder)
+    for line in copied_in_words(copied):
+        typer.echo(line)
+    open_lab(copied.folder, browser=browser, port=port)
+
+
 def main() -> None:
     """Run the command line; turn our errors into a sentence and an exit code."""
     try:
