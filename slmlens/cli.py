@@ -119,9 +119,7 @@ def lab(
     folder: Annotated[
         Path, typer.Argument(help="A folder of exported logs; an empty one for the sample.", metavar="DIR")
     ],
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser, or only print the address.")
-    ] = True,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser, only print the address.")] = False,
     port: Annotated[int | None, typer.Option(help="Port to listen on, on this machine only.")] = None,
 ) -> None:
     """Copy the guided notebooks beside your logs and open them in JupyterLab."""
@@ -130,7 +128,7 @@ def lab(
     copied = copy_notebooks(folder)
     for line in copied_in_words(copied):
         typer.echo(line)
-    open_lab(copied.folder, browser=browser, port=port)
+    open_lab(copied.folder, browser=not no_browser, port=port)
 
 
 def main() -> None:
