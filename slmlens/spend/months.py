@@ -16,7 +16,7 @@ CONFIDENCE = 0.90
 MIN_DAYS = 7
 MIN_INTERVAL_DAYS = 14
 
-_MIN_TIMED_SHARE = 0.9
+MIN_TIMED_SHARE = 0.9
 _MIN_COVERED_DAY = 0.5
 """A day seen by less than half is too noisy to scale up; its money counts, its spread does not."""
 
@@ -108,7 +108,7 @@ def _obstacle(priced: pl.DataFrame, days: Days | None) -> str:
     if priced.is_empty():
         return "No call has a price, so no month can be stated."
     timed = 1 - priced.get_column("started_at").null_count() / priced.height
-    if timed < _MIN_TIMED_SHARE:
+    if timed < MIN_TIMED_SHARE:
         return f"Only {timed:.0%} of the priced calls carry a time, so no month can be stated."
     if round(days.length) < MIN_DAYS:
         return f"The log covers {days.length:.1f} days; a month is stated from {MIN_DAYS} days on."
