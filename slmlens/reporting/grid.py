@@ -1,4 +1,4 @@
-"""A small table for a notebook: words to the left, figures to the right, whatever a log holds escaped."""
+"""What a notebook shows beside charts: small tables and sentences, with whatever a log holds escaped."""
 
 from __future__ import annotations
 
@@ -62,5 +62,39 @@ class Grid:
         return _FIGURE if name in self.numbers else _TEXT
 
 
+@dataclass(frozen=True)
+class Words:
+    """A few sentences to look at, in the size of a headline or of running text."""
+
+    text: str
+    large: bool = False
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        size = "1.35em" if self.large else "1em"
+        paragraphs = "".join(
+            f'<p style="font-size:{size};line-height:1.45;max-width:46em">{_safe(line)}</p>'
+            for line in self.text.splitlines()
+        )
+        return f"<div>{paragraphs}</div>"
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text from a log to look at, its lines as they are and the long ones wrapped."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        style = "white-space:pre-wrap;overflow-wrap:anywhere;max-width:56em;max-height:30em;overflow:auto"
+        return f'<pre style="{style}">{_safe(self.text)}</pre>'
+
+
 def _safe(text: str) -> str:
-    return escape(visible(text)).replace("$", "&#36;")  # a notebook would take what stands between two $ for a formula
+    """Return text as HTML; a notebook takes what stands between two dollar signs for a formula, but not across tags."""
+    return escape(visible(text)).replace("$", "<span>$</span>")

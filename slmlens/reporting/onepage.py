@@ -9,18 +9,19 @@ from typing import Any
 import polars as pl
 
 from slmlens.reporting.card import about, action_label, evidence_badge, name_of, saving_cell
-from slmlens.reporting.grid import Grid
+from slmlens.reporting.grid import Excerpt, Grid, Words
 from slmlens.reporting.headline import calls_a_month
 from slmlens.reporting.money import places_for, usd, usd_about
 from slmlens.reporting.plain_words import COVERAGE, kept_because
 from slmlens.reporting.task_records import bucket
-from slmlens.reporting.text import percent
+from slmlens.reporting.text import ends, percent
 from slmlens.reporting.view import whole_percents
 
 Json = Mapping[str, Any]
 
 _NOT_IN_A_TASK = "calls that recur too rarely to be a task, and those a person set aside"
 _MONTH_DIGITS = 2
+_SKELETON_CHARS = 1500
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,19 @@ def measure(summary: Json) -> Measure:
         calls[bucket(task, summary)] += task["n_calls"]
     calls["unassigned"] = summary["rows"]["calls"] - sum(calls.values())
     return Measure(priced=False, parts=calls)
+
+
+def answer(summary: Json) -> Words:
+    """Return the headline."""
+    return Words(summary["plan"]["headline"], large=True)
+
+
+def first_skeleton(summary: Json) -> Excerpt | Words:
+    """Return the name of the largest task and the text that its prompts share, shortened in the middle."""
+    if not summary["tasks"]:
+        return Words("No step of this log recurs in enough sessions to be a task, so there is none to show.")
+    task = summary["tasks"][0]
+    return Excerpt(f"{name_of(task)}\n\n{ends(task['skeleton'], _SKELETON_CHARS)}")
 
 
 def coverage_table(summary: Json) -> Grid:
