@@ -12,6 +12,7 @@ from slmlens._version import __version__
 
 if TYPE_CHECKING:
     from slmlens.errors import SlmlensError as SlmlensError
+    from slmlens.forgetting import forget as forget
     from slmlens.results import Calls as Calls
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SlmlensError": "slmlens.errors",
+    "forget": "slmlens.forgetting",
     "Calls": "slmlens.results",
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,9 @@ def run(
     redact: Annotated[
         bool, typer.Option("--redact/--no-redact", help="Replace personal data and secrets before anything is written.")
     ] = True,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Remove message texts when the run is opened after so many days.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
@@ -73,6 +77,7 @@ def run(
         assume_model=assume_model,
         assumptions=assumptions,
         human_facing=human_facing,
+        keep_days=keep_days,
     )
     _main_job([str(p) for p in logs], out, settings, audience)
 
@@ -103,7 +108,10 @@ def report(
 
     from slmlens.errors import RunFolderError
     from slmlens.reporting.html import render_html
+    from slmlens.run import MANIFEST, open_run
 
+    if (folder / MANIFEST).is_file() and os.access(folder, os.W_OK):
+        open_run(folder)  # texts whose days have passed go first
     summary = folder / "summary.json"
     if not summary.is_file():
         raise RunFolderError(
@@ -114,21 +122,42 @@ def report(
     typer.echo(f"Report: {target}")
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(
+    context: typer.Context,
     folder: Annotated[
         Path, typer.Argument(help="A folder of exported logs; an empty one for the sample.", metavar="DIR")
     ],
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser, only print the address.")] = False,
     port: Annotated[int | None, typer.Option(help="Port to listen on, on this machine only.")] = None,
 ) -> None:
-    """Copy the guided notebooks beside your logs and open them in JupyterLab."""
-    from slmlens.lab import copied_in_words, copy_notebooks, open_lab
+    """Copy the guided notebooks beside your logs and open them in JupyterLab, which takes any other option."""
+    from slmlens.lab import copied_in_words, copy_notebooks, lab_arguments, open_lab
 
     copied = copy_notebooks(folder)
     for line in copied_in_words(copied):
         typer.echo(line)
-    open_lab(copied.folder, browser=not no_browser, port=port)
+    open_lab([*lab_arguments(copied.folder, browser=not no_browser, port=port), *context.args])
+
+
+@app.command()
+def forget(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    session: Annotated[
+        str | None, typer.Option(help="Session to remove: its hash in calls.parquet, or with the key its own id.")
+    ] = None,
+    texts: Annotated[bool, typer.Option("--texts", help="Remove all message texts and keep the figures.")] = False,
+    key_file: Annotated[
+        Path | None, typer.Option("--key", help="Key file that the run was made with (default: SLMLENS_KEY).")
+    ] = None,
+) -> None:
+    """Remove a session, or all texts, from a run and from everything made of it."""
+    from slmlens.forgetting import forget as remove
+
+    done = remove(folder, session=session, texts=texts, key_file=key_file)
+    for name in done.cleaned:
+        typer.echo(f"Outputs removed: {name}")
+    typer.echo(done.said)
 
 
 def main() -> None:

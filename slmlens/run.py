@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -186,6 +187,8 @@ class Run:
 def open_run(folder: str | Path) -> Run:
     """Return the run in a folder; a new one if there is none yet. Stages resume where they stopped.
 
+    Where the days for which texts may be kept (``Settings.keep_days``) have passed, the texts are removed first.
+
     :raises RunFolderError: If the folder holds something else, can't be written, or is of another layout version.
     """
     run = Run(Path(folder))
@@ -204,6 +207,7 @@ def open_run(folder: str | Path) -> Run:
                 where=run.folder.name,
                 next_step="run the analysis again into a new folder",
             )
+        _expire(run)
     return run
 
 
@@ -228,6 +232,14 @@ def hash_inputs(paths: Sequence[Path]) -> list[Json]:
                 ) from cause
             files.append({"file": name, "bytes": path.stat().st_size, "hash": digest})
     return files
+
+
+def _expire(run: Run) -> None:
+    last = run.manifest.get("expires_on")
+    if last and run.manifest.get("text_kept") and dt.datetime.now(dt.UTC).date() >= dt.date.fromisoformat(last):
+        from slmlens.forgetting import remove_texts
+
+        remove_texts(run)
 
 
 def _versions() -> dict[str, str]:

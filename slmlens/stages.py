@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from slmlens.errors import InputError
+from slmlens.errors import InputError, SettingError
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.run import Run, hash_inputs, open_run
+
+if TYPE_CHECKING:
+    from slmlens.curation.redact import Redaction
 
 Paths = str | Path | Sequence[str | Path]
 Progress = Callable[[str, float], None]
@@ -41,6 +42,8 @@ class Settings:
     :param assumptions: Overrides of judgements by name, or a YAML file of them.
     :param human_facing: Steps or services and whether a person reads their answers, or a YAML file of them; it wins
         over what the trace shows.
+    :param keep_days: Days after which message texts and tool arguments are removed, when the run is next opened; None:
+        they stay.
     :param today: Day whose prices the run-rate takes; None: today.
     :param seed: Seed of every sampling.
     """
@@ -54,6 +57,7 @@ class Settings:
     assume_model: str | None = None
     assumptions: Mapping[str, object] | Path | None = None
     human_facing: Mapping[str, bool] | Path | None = None
+    keep_days: int | None = None
     today: dt.date | None = None
     seed: int = 0
 
@@ -98,37 +102,59 @@ def read_logs(
     :param run: Where to write and resume; None: nothing is written.
     :raises InputError: If the input as a whole can't be read; single bad records become rows of ``rejects``.
     """
+    from slmlens import forgetting
+    from slmlens.curation.forget import without_texts
+    from slmlens.curation.redact import Redaction, load_key
+
     settings = settings or Settings()
+    _check_days(settings)
     paths = [Path(p).expanduser() for p in ([logs] if isinstance(logs, str | Path) else logs)]
+    redaction = Redaction(load_key(settings.key_file))
     if run is None:
-        return _read(paths, settings, progress or _silent)
+        return _read(paths, settings, redaction, progress or _silent)
     missing = [p.name for p in paths if not p.exists()]
     if missing:
         raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
     inputs = hash_inputs(paths)
     depends = {"inputs": inputs, "settings": _depends(settings)}
+    same_seed = run.manifest.get("seed", settings.seed) == settings.seed
     run.manifest.update(inputs=inputs, settings=_depends(settings), seed=settings.seed)
     dated = replace(settings, today=settings.today or dt.datetime.now(dt.UTC).date())
 
+    def compute() -> Calls:
+        forgetting.check_key(run, redaction)
+        return forgetting.leave_out_forgotten(run, _read(paths, dated, redaction, progress or _silent))
+
     def save(at: Run, calls: Calls) -> None:
-        kept = calls if settings.keep_text else _without_text(calls)
-        _save(at, "read", kept)
+        keeps = settings.keep_text and not at.manifest.get("texts_removed_on")
+        _save(at, "read", calls if keeps else without_texts(calls))
         at.note(
             sampling_rate=calls.sampling_rate,
             notes=list(calls.notes),
             redacted=settings.redact,
-            text_kept=settings.keep_text,
+            text_kept=keeps,
             price_day=str(dated.today),
+            read_on=dt.datetime.now(dt.UTC).date().isoformat(),
+            key_check=redaction.pseudonym(*forgetting.KEY_WORDS),
+            forgetting=None,
         )
 
     def load(at: Run) -> Calls:
-        if not settings.keep_text and not _finished(at):
+        if at.manifest.get("forgetting"):
+            forgetting.finish_forgetting(at)
+            at.note(forgetting=None)
+        if not at.manifest["text_kept"] and not (_finished(at) and same_seed):
             message = "texts were not kept"
             raise KeyError(message)
         frames = {name: at.read_frame(name) for name in TABLES["read"]}
-        return Calls(**frames, sampling_rate=at.manifest["sampling_rate"], notes=tuple(at.manifest["notes"]))
+        calls = Calls(**frames, sampling_rate=at.manifest["sampling_rate"], notes=tuple(at.manifest["notes"]))
+        return forgetting.leave_out_forgotten(at, calls)
 
-    return run.stage("read", depends, compute=lambda: _read(paths, dated, progress or _silent), save=save, load=load)
+    calls = run.stage("read", depends, compute=compute, save=save, load=load)
+    if settings.keep_days is not None:
+        last = dt.date.fromisoformat(run.manifest["read_on"]) + dt.timedelta(days=settings.keep_days)
+        run.note(expires_on=last.isoformat())
+    return calls
 
 
 def discover_tasks(calls: Calls, *, run: Run | None = None) -> Tasks:
@@ -180,7 +206,7 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
 
     def save(at: Run, made: Plan) -> None:
         _save(at, "plan", made)
-        at.note(total=made.total)
+        at.note(total=made.total, assumptions_text=_overrides_text(settings.assumptions))
 
     def load(at: Run) -> Plan:
         savings, actions, assumptions = (at.read_frame(name) for name in TABLES["plan"])
@@ -211,7 +237,7 @@ def report(
     """
     from slmlens.reporting.html import render_html
 
-    summary = _summary(made, _on_the_days_prices(settings or Settings(), run))
+    summary = _summary(made, _on_the_days_prices(settings or Settings(), run), run.manifest if run else {})
     page = render_html(summary, audience=audience)
     if to is not None:
         Path(to).write_text(page, encoding="utf-8")
@@ -221,7 +247,7 @@ def report(
     def save(at: Run, result: dict[str, Any]) -> None:
         at.write_text("summary.json", json.dumps(result, indent=1, ensure_ascii=False))
         at.write_text("report.html", page)
-        at.note(headline=result["plan"]["headline"])
+        at.note(headline=result["plan"]["headline"], audience=audience)
 
     def load(at: Run) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(at.path("summary.json").read_text(encoding="utf-8"))
@@ -230,14 +256,28 @@ def report(
     return run.stage("report", {"audience": audience}, compute=lambda: summary, save=save, load=load)
 
 
-def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Calls:
+def stored_settings(run: Run) -> Settings:
+    """Return the settings that a run was made with, as far as the stages after reading depend on them."""
+    import yaml
+
+    facts = run.manifest
+    overrides = yaml.safe_load(facts.get("assumptions_text", "{}"))
+    return Settings(
+        redact=facts["redacted"],
+        keep_text=facts["text_kept"],
+        assumptions=overrides if isinstance(overrides, dict) else None,
+        today=dt.date.fromisoformat(facts["price_day"]),
+        seed=facts["seed"],
+    )
+
+
+def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progress: Progress) -> Calls:
     from slmlens.curation.failures import mark_failures
     from slmlens.curation.human_facing import mark_human_facing
-    from slmlens.curation.redact import KeepText, Redaction, load_key
+    from slmlens.curation.redact import KeepText
     from slmlens.logs.read import read_calls
     from slmlens.spend.price import price_calls
 
-    redaction = Redaction(load_key(settings.key_file))
     calls = read_calls(
         paths,
         redactor=redaction if settings.redact else KeepText(redaction),
@@ -251,22 +291,28 @@ def _read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Call
     return replace(calls, calls=price_calls(calls.calls, assume_model=settings.assume_model, today=settings.today))
 
 
-def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
+def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[str, Any]:
     from importlib.metadata import version
 
     from slmlens._version import __version__
     from slmlens.curation.counts import placeholder_counts
     from slmlens.curation.spans import NOT_COVERED
+    from slmlens.forgetting import texts_removed_words
     from slmlens.reporting.summary import RunFacts, summarise
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
 
     calls = made.tasks.calls
     day = settings.today or dt.datetime.now(dt.UTC).date()
-    facts = RunFacts(
+    limits = []
+    if facts.get("texts_removed_on"):
+        limits.append(texts_removed_words(facts["texts_removed_on"]))
+    if facts.get("forgotten"):
+        limits.append(f"{len(facts['forgotten']):,} sessions were forgotten on request: no figure counts them.")
+    said = RunFacts(
         redaction={
             "enabled": settings.redact,
-            "text_kept": settings.keep_text,
+            "text_kept": facts.get("text_kept", settings.keep_text),
             "counts": placeholder_counts(calls.messages),
             "not_covered": list(NOT_COVERED),
         },
@@ -274,10 +320,11 @@ def _summary(made: Plan, settings: Settings) -> dict[str, Any]:
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
         ],
+        limits=limits,
     )
     ledger = build_ledger(calls.calls, made.tasks.assignments)
     month = estimate_month(calls.calls, sampling_rate=calls.sampling_rate)
-    return summarise(made, ledger=ledger, month=month, facts=facts)
+    return summarise(made, ledger=ledger, month=month, facts=said)
 
 
 def _save(run: Run, stage: str, result: Calls | Tasks | Plan) -> None:
@@ -285,23 +332,20 @@ def _save(run: Run, stage: str, result: Calls | Tasks | Plan) -> None:
         run.write_frame(name, getattr(result, name))
 
 
-def _without_text(calls: Calls) -> Calls:
-    """Return the calls as ``--no-text`` stores them: no message text, no tool arguments."""
-    no_arguments = pl.col("tool_calls").list.eval(
-        pl.struct(pl.element().struct.field("name"), pl.lit("").alias("arguments"))
-    )
-    return replace(
-        calls,
-        calls=calls.calls.with_columns(no_arguments),
-        messages=calls.messages.with_columns(text=pl.lit(None, dtype=pl.String)),
-    )
-
-
 def _on_the_days_prices(settings: Settings, run: Run | None) -> Settings:
     """Return the settings on the price day of the run, so that a run resumed tomorrow stays one run."""
     if settings.today is not None or run is None or "price_day" not in run.manifest:
         return settings
     return replace(settings, today=dt.date.fromisoformat(run.manifest["price_day"]))
+
+
+def _check_days(settings: Settings) -> None:
+    if settings.keep_days is not None and settings.keep_days < 1:
+        raise SettingError(
+            f"texts can't be kept for {settings.keep_days} days",
+            where="keep_days",
+            next_step="give 1 or more, or store no text at all with --no-text",
+        )
 
 
 def _finished(run: Run) -> bool:
