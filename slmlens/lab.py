@@ -88,21 +88,24 @@ def copy_notebooks(folder: str | Path) -> Copied:
     return Copied(at, tuple(written), tuple(kept), on_logs=on_logs)
 
 
-def open_lab(folder: Path, *, browser: bool = True, port: int | None = None) -> None:
-    """Start JupyterLab on a folder, with the first notebook open; returns when it is shut down.
+def open_lab(arguments: Sequence[str]) -> None:
+    """Run JupyterLab; returns when it is shut down.
 
-    It listens on this machine only, and asks nothing of the outside: no news, no updates, no list of extensions.
-
-    :param browser: False starts no browser; the address is printed.
-    :param port: The port to listen on; None: JupyterLab's own choice.
+    :param arguments: Of :func:`lab_arguments`, and any other that JupyterLab knows.
     """
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(lab_arguments(folder, browser=browser, port=port))
+    LabApp.launch_instance([*arguments])
 
 
 def lab_arguments(folder: Path, *, browser: bool = True, port: int | None = None) -> list[str]:
-    """Return the arguments that JupyterLab is started with."""
+    """Return the arguments that JupyterLab is started with on a folder, the first notebook open.
+
+    It listens on this machine only, and asks nothing of the outside: no news, no updates, no list of extensions.
+
+    :param browser: False opens no browser; the address is printed.
+    :param port: The port to listen on; None: JupyterLab's own choice.
+    """
     return [
         f"--ServerApp.root_dir={folder.resolve()}",
         "--ServerApp.ip=127.0.0.1",
