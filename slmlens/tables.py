@@ -121,6 +121,26 @@ class FilesTable(dy.Schema):
     other = dy.Int64()
 
 
+class CoverageTable(dy.Schema):
+    """One row a (format, field): how many calls have it, and what the lack of it costs. Format ``all``: the log."""
+
+    format = dy.String(primary_key=True)
+    field = dy.String(primary_key=True)
+    calls = dy.Int64()  # that could have it: calls that did not fail
+    present = dy.Int64()  # of these, calls that have it
+    share = dy.Float64(nullable=True, min=0, max=1)  # null: no call could have it
+    cost = dy.String(nullable=True)  # null: nothing is missing, or nothing depends on it
+    switch = dy.String(nullable=True)  # what to set in the tool; null: no gap, or nothing declared
+
+
+class RejectReasonsTable(dy.Schema):
+    """One row a reason for which records were refused."""
+
+    reason = dy.String(primary_key=True)
+    records = dy.Int64()
+    files = dy.Int64()
+
+
 class ItemsTable(dy.Schema):
     """One row a distinct (skeleton, form, slot sketch): what is clustered, weighted by calls."""
 
