@@ -256,10 +256,11 @@ def _refuse_what_holds_it(run: Run, calls: Calls, session: str) -> None:
 
 def _others(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.is_dir() or CHECKPOINTS in path.relative_to(folder).parts:
+        linked = path.is_symlink()
+        if (path.is_dir() and not linked) or CHECKPOINTS in path.relative_to(folder).parts:
             continue
         ours = path.parent == folder and (path.name in (*DERIVED, *KEPT) or path.name.endswith(".part"))
-        if path.is_symlink() or not (ours or path.name in HARMLESS or _is_notebook(path)):
+        if linked or not (ours or path.name in HARMLESS or _is_notebook(path)):
             yield path
 
 

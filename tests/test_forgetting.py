@@ -110,7 +110,7 @@ def test_no_file_of_the_folder_holds_the_session_afterwards(folder: Path, key: P
     (folder / ".messages.parquet.part").write_bytes((folder / "messages.parquet").read_bytes())
     done = sl.forget(folder, session=asked, key_file=None if by == "hash" else key)
     assert holds(folder) == []
-    assert (done.calls, done.session) == (2, done.session)
+    assert done.calls == 2
     assert done.session not in pl.read_parquet(folder / "calls.parquet").get_column("session_id").to_list()
     assert "desk.jsonl) still holds it" in done.said
 
@@ -184,7 +184,8 @@ def test_a_short_id_of_two_services_is_offered_by_hash(key: Path, tmp_path: Path
     offered = [one for one in known if one in str(caught.value)]
     assert len(offered) == 2
     assert sl.forget(run, session=offered[0]).calls == 3
-    assert sl.forget(run, session="s3", key_file=key).calls in (0, 3)
+    with pytest.raises(RunFolderError, match="2 sessions"):  # the other one is not taken for it
+        sl.forget(run, session="s3", key_file=key)
 
 
 @pytest.mark.parametrize("stop_at", ["messages", "calls", "files", "tasks", "verdicts"])
@@ -310,7 +311,7 @@ def test_texts_go_on_demand_and_figures_stay(folder: Path) -> None:
     before = json.loads((folder / "summary.json").read_text())
     assert "figures and report stay" in sl.forget(folder, texts=True).said
     assert holds(folder) == []
-    assert holds(folder, "came twice") == [n for n in ("report.html", "summary.json", "tasks.parquet") if "came" in n]
+    assert not {"messages.parquet", "calls.parquet"} & set(holds(folder, "came twice"))
     after = json.loads((folder / "summary.json").read_text())
     assert after["tasks"] == before["tasks"]
     assert after["redaction"]["text_kept"] is False
