@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ QUIET = (
     "--LabApp.extension_manager=readonly",
 )
 """JupyterLab asks for news, for updates and for a list of extensions elsewhere, unless it is told not to."""
+
+_DEFAULTS = "_jupyter"
+"""Folder of this package whose ``labconfig`` keeps JupyterLab from asking whether it may fetch news. It changes a
+default for this one start; what a person chose in JupyterLab's settings stays."""
 
 Json = dict[str, Any]
 
@@ -95,6 +100,9 @@ def open_lab(arguments: Sequence[str]) -> None:
     """
     from jupyterlab.labapp import LabApp
 
+    known = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    ours = str(resources.files("slmlens") / _DEFAULTS)
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (known, ours)))
     LabApp.launch_instance([*arguments])
 
 

@@ -29,9 +29,9 @@ _INK = "#1b2430"
 _SOFT = "#55606e"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 _HATCHED = ("unassigned", "excluded")
-_SMALLEST_TEXT = 10
+_SMALLEST_TEXT = 9
 _HEIGHT = 560
-_TILE_CHARS, _TILE_LINES, _HOVER_CHARS = 26, 3, 64
+_TILE_CHARS, _TILE_LINES, _HOVER_CHARS = 18, 3, 64
 _ROOT = "log"
 _UPLOAD = "sendChartToCloud"
 """plotly.js 4 puts a button on every chart that sends its data to plotly's servers."""

@@ -10,8 +10,9 @@ import polars as pl
 
 from slmlens.reporting.text import visible
 
-_CELL = "padding:.3em .9em .3em 0;vertical-align:top;white-space:normal;"
-_TEXT = _CELL + "text-align:left;max-width:26em;overflow-wrap:anywhere"
+_CELL = "padding:.3em .9em .3em 0;vertical-align:top;"
+_TEXT = _CELL + "text-align:left;white-space:normal;max-width:26em;overflow-wrap:break-word"
+_NAME = _CELL + "text-align:left;white-space:normal;min-width:13em;max-width:26em;overflow-wrap:anywhere"
 _FIGURE = _CELL + "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 
 
@@ -46,7 +47,7 @@ class Grid:
         if self.frame.is_empty():
             return f"<p>{escape(self.empty)}</p>"
         columns = self.frame.columns
-        head = "".join(f'<th style="{self._style(name)}">{_safe(name)}</th>' for name in columns)
+        head = "".join(f'<th style="{self._style(name)};white-space:normal">{_safe(name)}</th>' for name in columns)
         body = "".join(
             f"<tr>{''.join(self._cell(name, value) for name, value in zip(columns, row, strict=True))}</tr>"
             for row in self.frame.iter_rows()
@@ -59,7 +60,7 @@ class Grid:
         return f'<td style="{self._style(name)}">{f"<b>{shown}</b>" if name == self.strong else shown}</td>'
 
     def _style(self, name: str) -> str:
-        return _FIGURE if name in self.numbers else _TEXT
+        return _FIGURE if name in self.numbers else _NAME if name == self.strong else _TEXT
 
 
 @dataclass(frozen=True)

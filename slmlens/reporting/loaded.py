@@ -129,21 +129,6 @@ def models_table(calls: Calls) -> Grid:
     return Grid(pl.DataFrame([*rows, whole]), numbers=_numbers(whole), strong="model")
 
 
-def unpriced_table(calls: Calls) -> Grid:
-    """Return which calls have no price and why, the most calls first.
-
-    :returns: Columns ``why``, ``provider``, ``model``, ``calls`` and ``tokens``.
-    """
-    frame = ledger_of(calls).unpriced.select(
-        "why",
-        pl.col("provider").fill_null("(not named)"),
-        pl.col("model").fill_null("(not named)"),
-        "calls",
-        "tokens",
-    )
-    return Grid(frame.head(_MOST_MODELS), numbers=["calls", "tokens"], strong="why", empty="Every call has a price.")
-
-
 def ledger_of(calls: Calls) -> Ledger:
     """Return the ledger of calls before any task is looked for: all of them are in no task."""
     nowhere = pl.DataFrame(

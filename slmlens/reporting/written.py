@@ -1,0 +1,51 @@
+"""What lies in the folder of a run, in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from slmlens.reporting.grid import Grid
+
+WRITTEN = {
+    "report.html": "the report to forward: one file, no script, no outside address",
+    "summary.json": "every figure of the report, for programs",
+    "manifest.json": "what was run on what, with which settings, when",
+    "calls.parquet": "one row a call: time, model, tokens, price, and which messages it is made of",
+    "messages.parquet": "each distinct message once, redacted",
+    "rejects.parquet": "one row a record that was refused, with the reason and never its text",
+    "files.parquet": "one row a file: how many records, and what became of them",
+    "duplicates.parquet": "calls that stand in the log twice and count once",
+    "tasks.parquet": "one row a task",
+    "items.parquet": "what tasks are made of",
+    "assignments.parquet": "which call belongs to which task",
+    "verdicts.parquet": "one row a task: what the evidence says",
+    "evidence.parquet": "one row a piece of evidence",
+    "evidence_assumptions.parquet": "what the evidence rests on",
+    "savings.parquet": "what each option would be worth",
+    "actions.parquet": "what to do with each task, and why",
+    "assumptions.parquet": "every figure that was assumed, with its source and day",
+}
+"""File of a run folder: what it holds."""
+
+
+def written_table(folder: Path) -> Grid:
+    """Return the files of a run folder, those for readers first.
+
+    :returns: Columns ``file``, ``what it holds`` and ``kB``.
+    """
+    known = list(WRITTEN)
+    paths = sorted(
+        (path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")),
+        key=lambda path: (known.index(path.name) if path.name in WRITTEN else len(known), path.name),
+    )
+    rows = [
+        {
+            "file": str(folder / path.name),
+            "what it holds": WRITTEN.get(path.name, ""),
+            "kB": -(-path.stat().st_size // 1000),
+        }
+        for path in paths
+    ]
+    return Grid(pl.DataFrame(rows), numbers=["kB"], strong="file", empty="Nothing was written.")
