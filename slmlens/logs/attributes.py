@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmlens.logs.dialects import answer_body, request_body
+from slmlens.logs.dialects import answer_body, request_body, with_echoed
 from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import chosen, decoded, message, tool_list
-from slmlens.logs.spans import AGENT, LLM, OTHER, Values, first, put
+from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, Values, first, put
 
 Attributes = Mapping[str, object]
 
@@ -55,15 +55,16 @@ _STEPS = (
 """Attributes in which an application declares a step, the most particular first."""
 
 _ROLES: tuple[tuple[str, dict[str, str]], ...] = (
-    ("openinference.span.kind", {"llm": LLM, "agent": AGENT, "chain": AGENT}),
-    ("langfuse.observation.type", {"generation": LLM, "agent": AGENT, "chain": AGENT}),
+    ("openinference.span.kind", {"llm": LLM, "agent": AGENT, "chain": AGENT, "tool": TOOL}),
+    ("langfuse.observation.type", {"generation": LLM, "agent": AGENT, "chain": AGENT, "tool": TOOL}),
     ("gen_ai.operation.name", {
         **dict.fromkeys(("chat", "text_completion", "generate_content", "completion", "responses"), LLM),
         **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "chain", "agent"), AGENT),
+        "execute_tool": TOOL,
     }),
     ("llm.request.type", {"chat": LLM, "completion": LLM}),
-    ("traceloop.span.kind", {"workflow": AGENT, "task": AGENT, "agent": AGENT}),
-    ("langsmith.span.kind", {"llm": LLM, "chain": AGENT}),
+    ("traceloop.span.kind", {"workflow": AGENT, "task": AGENT, "agent": AGENT, "tool": TOOL}),
+    ("langsmith.span.kind", {"llm": LLM, "chain": AGENT, "tool": TOOL}),
 )  # fmt: skip
 """Attributes that say what a span is, in the order in which they are believed, and what their words mean."""
 
@@ -108,7 +109,7 @@ _REASONING = (
 
 
 def role_of_span(attributes: Attributes, name: str = "") -> str:
-    """Return what a span is: ``llm``, ``agent`` or ``other``.
+    """Return what a span is: ``llm``, ``agent``, ``tool`` or ``other``.
 
     :param attributes: Its attributes.
     :param name: Its name.
@@ -119,7 +120,8 @@ def role_of_span(attributes: Attributes, name: str = "") -> str:
             return roles.get(word.lower(), OTHER)
     operation = string(attributes.get("ai.operationId")) or ""
     if operation.startswith("ai."):
-        return LLM if "generate" in operation or operation.startswith("ai.stream") else OTHER
+        called = "generate" in operation or operation.startswith("ai.stream")
+        return LLM if called else TOOL if operation == "ai.toolCall" else OTHER
     asked = "gen_ai.request.model" in attributes or "gcp.vertex.agent.llm_request" in attributes
     return LLM if asked and "embed" not in name.lower() else OTHER
 
@@ -158,7 +160,7 @@ def read_request(attributes: Attributes) -> Body | None:
 
     :param attributes: The attributes of a span.
     """
-    body = _asked(attributes)
+    body = with_echoed(_asked(attributes), decoded(attributes.get("output.value")))
     tools = _tools(attributes)
     if tools and not (body or {}).get("tools"):
         body = {**(body or {}), "tools": tools}

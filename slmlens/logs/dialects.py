@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
+from slmlens.logs.answer_bodies import is_answer_body
 from slmlens.logs.content import text_of
 from slmlens.logs.decode import encode_sorted
 from slmlens.logs.exchange import Body
 from slmlens.logs.framework_messages import (
-    ITEM_TYPES,
     chosen,
     decoded,
     is_message,
@@ -25,7 +25,10 @@ from slmlens.logs.framework_messages import (
     with_parts_sorted,
 )
 from slmlens.logs.gemini import gemini_answer, gemini_request
+from slmlens.logs.spans import first
 
+_OWN_IDS = ("chatcmpl-", "cmpl-", "resp_", "msg_", "gen-")
+"""How ids begin that a provider gave to an answer; frameworks give ids of their own."""
 _TURN = re.compile(r"^(system|developer|user|assistant|tool|human|ai): ?", re.MULTILINE | re.IGNORECASE)
 _ASKED = ("query", "question", "user_input", "user_message", "text", "inputs")
 
@@ -41,6 +44,18 @@ def request_body(value: object) -> Body | None:
     if isinstance(value, list):
         return _listed_request(value)
     return _request_object(value) if isinstance(value, dict) and value else None
+
+
+def with_echoed(request: Body | None, response: object) -> Body | None:
+    """Return a request completed by what an answer of the Responses API repeats of it: instructions, tools, format.
+
+    :param request: The request, or None.
+    :param response: The answer's body.
+    """
+    if request is None or not isinstance(response, dict) or response.get("object") != "response":
+        return request
+    echoed = {key: response[key] for key in ("instructions", "text", "tools") if response.get(key)}
+    return {**echoed, **{key: one for key, one in request.items() if one}}
 
 
 def _request_object(value: Body) -> Body | None:
@@ -68,7 +83,7 @@ def answer_body(value: object) -> object:
     :returns: What ``read_answer`` takes; None if there is no answer.
     """
     if isinstance(value, str) and value.strip()[:1] not in ("{", "[", '"'):
-        return chosen({"role": "assistant", "content": value}) if value.strip() else None
+        return chosen({"role": "assistant", "content": value}) if value.strip() not in ("", "null") else None
     whole = decoded(value)
     if isinstance(whole, list):
         return _listed_answer(whole, value)
@@ -79,7 +94,7 @@ def answer_body(value: object) -> object:
 
 def _provider_answer(whole: Body) -> object:
     """Return the answer if the object is a provider's or a framework's body, else None."""
-    if isinstance(whole.get("choices"), list) or whole.get("object") == "response":
+    if is_answer_body(whole):
         return whole
     if isinstance(whole.get("candidates"), list) or isinstance(whole.get("content"), dict):
         return gemini_answer(whole)
@@ -96,12 +111,23 @@ def _answer_object(whole: Body) -> object:
     if isinstance(said, dict):
         return chosen(message(said), whole.get("finish_reason"))
     if is_message(whole):
-        return chosen(message(whole), whole.get("finish_reason", whole.get("stop_reason")))
+        return _said(whole)
     calls = whole.get("toolCalls", whole.get("tool_calls"))
     if isinstance(calls, list) and whole.keys() <= {"text", "toolCalls", "tool_calls", "role"}:
         made = [vercel_call(one) for one in calls]
         return chosen({"role": "assistant", "content": whole.get("text"), "tool_calls": made})
     return chosen({"role": "assistant", "content": encode_sorted(whole) if whole else None})
+
+
+def _said(raw: Body) -> Body | None:
+    """Return the answer that is one message; LangChain keeps the provider's id and reason with it."""
+    inner = raw.get("kwargs")
+    held = inner if isinstance(inner, dict) else raw
+    told = object_of(held.get("response_metadata"))
+    finish = first(held, ("finish_reason", "stop_reason")) or first(told, ("finish_reason", "stop_reason"))
+    own = first(told, ("id",)) or held.get("id")
+    made = chosen(message(raw), finish)
+    return {"id": own, **made} if made is not None and isinstance(own, str) and own.startswith(_OWN_IDS) else made
 
 
 def _as_text(value: object) -> str:
@@ -160,17 +186,17 @@ def _single_request(value: Body) -> Body | None:
 
 def _listed_answer(listed: list[object], raw: object) -> object:
     listed = _unnested(listed)
-    first = listed[0] if listed else None
-    if isinstance(first, dict) and ("toolCallId" in first or "toolName" in first):
+    opening = object_of(listed[0]) if listed else {}
+    if "toolCallId" in opening or "toolName" in opening:
         return chosen({"role": "assistant", "content": None, "tool_calls": [vercel_call(one) for one in listed]})
-    if isinstance(first, dict) and first.get("type") in ITEM_TYPES:
+    if any(object_of(one).get("type") in ("message", "function_call") for one in listed):
         return {"object": "response", "status": "completed", "output": listed}
-    if isinstance(first, dict) and ("event.name" in first or "message" in first or is_message(first)):
+    if "event.name" in opening or "message" in opening or is_message(opening):
         return answer_body(listed[-1])
-    if isinstance(first, dict) and ("generation_info" in first or isinstance(first.get("text"), str)):
-        return _generation(listed)
-    if isinstance(first, dict) and "type" in first and {"text", "content"} & first.keys():
+    if "type" in opening and {"text", "content"} & opening.keys():
         return chosen(with_parts_sorted({"role": "assistant", "content": listed}))
+    if "generation_info" in opening or "text" in opening:
+        return _generation(listed)
     return chosen({"role": "assistant", "content": _as_text(raw) if listed else None})
 
 

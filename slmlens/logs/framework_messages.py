@@ -34,6 +34,8 @@ def decoded(value: object) -> object:
         if not isinstance(value, str):
             break
         text = value.strip()
+        if text == "null":
+            return None
         inner = _quoted(text) if text[:1] == '"' else decode_text(text)
         if isinstance(inner, str) and (inner == text or text[:1] != '"'):
             break
@@ -106,6 +108,8 @@ def messages(listed: list[object]) -> list[object]:
             found.append({"role": "assistant", "tool_calls": [vercel_call(one)]})
         elif isinstance(one, dict):
             made = message(one)
+            if found and _answers_by_name(made, found[-1]):
+                made["role"] = "tool"  # some tracers write the tool's name for the role
             results = made.pop("results", [])
             found += results if isinstance(results, list) else []
             if made.get("content") or made.get("tool_calls") or made.get("function_call") or not results:
@@ -206,19 +210,34 @@ def with_parts_sorted(made: Body) -> Body:
             calls.append(call)
         elif result is not None:
             results.append({"role": "tool", "content": result})
-        elif not (isinstance(part, dict) and "thought" in part and part.get("thought") is True):
+        elif not _is_thought(part):
             kept.append(part)
-    if not calls and not results:
+    if len(kept) == len(content):
         return made
     known = made.get("tool_calls")
     merged = [*(known if isinstance(known, list) else []), *calls]
     return {**made, "content": kept or None, **({"tool_calls": merged} if merged else {}), "results": results}
 
 
+def _answers_by_name(made: Body, before: object) -> bool:
+    called = before.get("tool_calls") if isinstance(before, dict) else None
+    names = (
+        {object_of(object_of(one).get("function")).get("name") for one in called} if isinstance(called, list) else ()
+    )
+    return made.get("role") in names
+
+
+def _is_thought(part: object) -> bool:
+    """Tell reasoning, which is not kept, whatever the framework calls it."""
+    if not isinstance(part, dict):
+        return False
+    return part.get("thought") is True or "reasoning" in str(part.get("type")).lower()
+
+
 def _called(part: object) -> Body | None:
     if not isinstance(part, dict):
         return None
-    if part.get("type") in ("tool_call", "tool-call"):
+    if part.get("type") in ("tool_call", "tool-call", "tool_use"):
         arguments = part.get("arguments", part.get("args", part.get("input")))
         return {"function": {"name": part.get("name") or part.get("toolName"), "arguments": arguments}}
     called = part.get("functionCall", part.get("function_call"))

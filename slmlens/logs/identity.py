@@ -14,6 +14,10 @@ SAME_CALL_US = 2_000_000
 
 Copy = tuple[str, Draft]
 
+_TOLD_BY_EITHER = (
+    "session", "user", "trace", "parent", "step", "service", "started_us", "latency_ms", "ttft_ms", "logged_nusd",
+)  # fmt: skip
+
 
 def settle_ids(
     drafts: Sequence[Draft], messages: MessageStore, copied_files: Mapping[int, int]
@@ -96,6 +100,7 @@ def _settled_group(base: str, group: list[Draft]) -> tuple[list[tuple[str, Draft
             rivals = (call for kind, call in kinds.items() if kind != draft.kind)
             original = next((call for call in rivals if draft.own_id and _starts_with(call[1], draft)), None)
         if original is not None:
+            _complete(original[1], draft)
             duplicates.append((original[0], draft))
             continue
         call = (base if not kept else f"{base}#{len(kept) + 1}", draft)
@@ -103,6 +108,13 @@ def _settled_group(base: str, group: list[Draft]) -> tuple[list[tuple[str, Draft
         first_records.setdefault(draft.place.digest, call)
         kinds[draft.kind] = call
     return kept, duplicates
+
+
+def _complete(call: Draft, duplicate: Draft) -> None:
+    """Give a call what only its duplicate tells: a gateway knows the cost, a tracer the session and the step."""
+    for name in _TOLD_BY_EITHER:
+        if getattr(call, name) is None:
+            setattr(call, name, getattr(duplicate, name))
 
 
 def _order(draft: Draft) -> tuple[object, ...]:

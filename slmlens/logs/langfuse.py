@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from slmlens.logs import attributes as dialect
-from slmlens.logs.dialects import answer_body, request_body
+from slmlens.logs.dialects import answer_body, request_body, with_echoed
 from slmlens.logs.envelope import envelope_fields, snake, tag_texts
 from slmlens.logs.exchange import Body, NotACallError, string
 from slmlens.logs.framework_messages import decoded, tool_list
-from slmlens.logs.spans import AGENT, LLM, OTHER, TRACE, Span, Values, first, put
+from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, TRACE, Span, Values, first, put
 from slmlens.logs.units import count, utc_microseconds
 
 Record = Mapping[str, object]
 
-_ROLES = {"GENERATION": LLM, "AGENT": AGENT, "CHAIN": AGENT}
+_ROLES = {"GENERATION": LLM, "AGENT": AGENT, "CHAIN": AGENT, "TOOL": TOOL}
 _OBSERVATION_KEYS = frozenset({
     "usage_details", "parent_observation_id", "completion_start_time", "provided_model_name", "prompt_name",
     "cost_details", "status_message",
@@ -211,6 +211,7 @@ def _usage(columns: Body) -> Body | None:
     beside_out = sum(n for key, n in counts.items() if "output" in key and key not in plain)
     inside = counts.get("total") == (base_in or 0) + (base_out or 0)
     return {
+        "total_tokens": counts.get("total"),
         "prompt_tokens": (base_in or 0) + (0 if inside else beside_in),
         "completion_tokens": (base_out or 0) + (0 if inside else beside_out),
         "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
@@ -228,7 +229,8 @@ def _one_of(counts: dict[str, int], wanted: Callable[[str], bool]) -> int | None
 
 
 def _request(columns: Body, attributes: Body, metadata: object) -> Body | None:
-    body = request_body(columns.get("input")) or dialect.read_request(attributes)
+    body = with_echoed(request_body(columns.get("input")), decoded(columns.get("output")))
+    body = body or dialect.read_request(attributes)
     tools = tool_list(decoded(columns.get("tool_definitions")))
     tools = tools or (tool_list(metadata.get("tools")) if isinstance(metadata, dict) else [])
     if not tools:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slmlens.logs.dialects import answer_body, request_body
+from slmlens.logs.dialects import answer_body, request_body, with_echoed
 from slmlens.logs.exchange import Body, NotACallError, string
-from slmlens.logs.framework_messages import tool_list
-from slmlens.logs.spans import AGENT, LLM, OTHER, TRACE, Span, put
+from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, TRACE, Span, put
 
 Record = Mapping[str, object]
 
-_ROLES = {"generation": LLM, "response": LLM, "agent": AGENT, "task": AGENT, "turn": AGENT}
+_ROLES = {"generation": LLM, "response": LLM, "agent": AGENT, "task": AGENT, "turn": AGENT, "function": TOOL}
 _DEFAULT_WORKFLOW = "Agent workflow"
 _CONTENT_KEYS = frozenset({"span_id", "trace_id", "input", "response"})
 
@@ -87,12 +86,4 @@ def _read_response(span: Span, held: Record) -> None:
         put(span.values, "usage", "usage", held.get("usage"))
         return
     span.response = response
-    asked = request_body(held.get("input"))
-    beside: Body = {"instructions": response.get("instructions"), "text": response.get("text")}
-    tools = tool_list(response.get("tools"))
-    if asked is not None:
-        span.request = {
-            **asked,
-            **{key: one for key, one in beside.items() if one},
-            **({"tools": tools} if tools else {}),
-        }
+    span.request = with_echoed(request_body(held.get("input")), response)

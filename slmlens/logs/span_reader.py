@@ -9,7 +9,7 @@ from slmlens.logs.draft import Collected, Draft, Place
 from slmlens.logs.envelope import Found, declared_name
 from slmlens.logs.formats.declaration import Format, Record
 from slmlens.logs.normalise import Exchange, Normaliser
-from slmlens.logs.spans import AGENT, LLM, TRACE, Span, tells_a_step
+from slmlens.logs.spans import AGENT, LLM, TOOL, TRACE, Span, is_serial, tells_a_step
 
 Key = tuple[str | None, str | None]
 
@@ -81,7 +81,7 @@ class SpanReader:
         names = self._normaliser.names
         found = {name: Found(value, alias) for name, (alias, value) in span.values.items()}
         node = _Node(
-            place, span.role, span.trace, span.id, span.parent, span.name, names.text(declared_name(span.strong)),
+            place, span.role, span.trace, span.id, span.parent, span.name, names.text(_declared(span.strong)),
             self._normaliser.owner("session", found), self._normaliser.owner("user", found),
             names.text(declared_name(found["service"].value)) if "service" in found else None,
             [str(names.text(tag)) for tag in span.tags], span.version, span.details,
@@ -237,12 +237,15 @@ def _about_traces(nodes: list[_Node]) -> dict[str | None, _About]:
 
 
 def _mark_holders(nodes: list[_Node], by_key: dict[Key, _Node]) -> None:
-    """Mark the spans that stand above a call of a model."""
+    """Mark the spans that only wrap a call of a model.
+
+    A call whose tool runs another agent is no wrapper: the walk up ends at the tool.
+    """
     for node in nodes:
         if node.role != LLM:
             continue
         for above in _ancestors(node, by_key):
-            if above.holds_calls:
+            if above.holds_calls or above.role == TOOL:
                 break
             above.holds_calls = True
 
@@ -255,6 +258,11 @@ def _ancestors(node: _Node, by_key: dict[Key, _Node]) -> Iterator[_Node]:
         yield above
         seen.add(id(above))
         above = by_key.get((above.trace, above.parent)) if above.parent else None
+
+
+def _declared(name: str | None) -> str | None:
+    known = declared_name(name)
+    return None if known is None or is_serial(known) else known
 
 
 def _own_name(node: _Node) -> str | None:

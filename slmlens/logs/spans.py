@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from slmlens.logs.exchange import Body
 
-LLM, AGENT, OTHER, TRACE = "llm", "agent", "other", "trace"
-"""What a span is: a call of a model, something around such calls, anything else, or a row about the whole trace."""
+LLM, AGENT, TOOL, OTHER, TRACE = "llm", "agent", "tool", "other", "trace"
+"""What a span is: a call of a model, something around such calls, a tool's run, anything else, or a row about the whole
+trace."""
 
 
 @dataclass(slots=True)
@@ -85,7 +86,15 @@ _PLUMBING = frozenset({
     "turn", "v1", "vertex", "vertexai", "workflow",
 })  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SERIAL = re.compile(r"\d{4,}|[0-9a-f]{8,}", re.IGNORECASE)
+_SERIAL = re.compile(r"\d{4,}|(?=[0-9a-f]{0,32}\d)[0-9a-f]{8,}", re.IGNORECASE)
+
+
+def is_serial(name: str) -> bool:
+    """Tell whether a name holds a number or hash that names one run or one instance.
+
+    :param name: The name as logged.
+    """
+    return _SERIAL.search(name) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -98,7 +107,7 @@ def tells_a_step(name: str | None, model: str | None = None) -> bool:
     :param name: The name of the span.
     :param model: The model that it called, whose name says nothing of the step.
     """
-    if not name or _SERIAL.search(name):
+    if not name or is_serial(name):
         return False
     rest = name.lower().replace((model or "\0").lower(), " ")
     words = _WORD.findall(name) if rest == name.lower() else _WORD.findall(rest)

@@ -29,7 +29,8 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
 
     Anthropic counts cached tokens beside ``input_tokens``; OpenAI counts them inside ``prompt_tokens`` and inside the
     ``input_tokens`` of the Responses API. Whatever the names, cached tokens that exceed the input must be beside it.
-    Reasoning that exceeds the output, or that the logged total adds on top (xAI), is brought inside.
+    Reasoning that exceeds the output, or that the logged total adds on top (xAI), is brought inside; so is what a total
+    counts beyond input, output and cache, which is the thinking that Gemini's endpoints leave out of the output.
 
     :param usage: The ``usage`` object of an answer or of an envelope.
     """
@@ -47,11 +48,16 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
     written = _first(inputs, ("cache_write_tokens", "cache_creation_tokens"))
     written = written if written is not None else _first(usage, _WRITTEN)
     total_in = prompt if prompt is not None else given
-    if total_in is not None and (beside or (cached or 0) > total_in):
-        total_in += (cached or 0) + (written or 0)
     out = count(usage.get("completion_tokens"))
     out = out if out is not None else count(usage.get("output_tokens"))
+    total, kept_apart = count(usage.get("total_tokens")), (cached or 0) + (written or 0)
+    beside |= kept_apart > 0 and total == (total_in or 0) + (out or 0) + kept_apart
+    if total_in is not None and (beside or (cached or 0) > total_in):
+        total_in += kept_apart
     reasoning = _first(outputs, ("reasoning_tokens", "thinking_tokens"))
+    unsaid = (total or 0) - (total_in or 0) - (out or 0)
+    if out is not None and total_in is not None and not reasoning and unsaid > 0 and not kept_apart:
+        reasoning = unsaid
     if out is not None and reasoning and _reasoning_is_beside(usage, total_in, out, reasoning):
         out += reasoning
     return Usage(total_in, cached, written, out, reasoning, _cost(usage))

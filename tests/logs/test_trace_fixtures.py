@@ -1,0 +1,131 @@
+"""Real exports beside the checkout: every file is recognised, and counts are those read off the files by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from slmlens.logs.read import read_calls
+from tests.logs.conftest import PlainRedactor, texts
+
+
+def read(*paths: Path):
+    return read_calls(list(paths), redactor=PlainRedactor())
+
+
+def counted(calls) -> tuple[object, ...]:
+    """Return (records, calls, parents, input, cached, reasoning, output, tool calls, tools offered, sessions)."""
+    frame = calls.calls
+    known = frame.filter(~pl.col("tokens_estimated"))
+    tokens = [known[name].sum() for name in ("input_tokens", "cached_tokens", "reasoning_tokens", "output_tokens")]
+    offered = sorted({name for names in frame["tool_names_offered"] for name in names})
+    return (
+        calls.files["records"].sum(),
+        frame.height,
+        calls.files["parents"].sum(),
+        *tokens,
+        frame["tool_calls"].list.len().sum(),
+        " ".join(offered),
+        frame["session_id"].drop_nulls().n_unique(),
+    )
+
+
+LANGFUSE = {
+    "autogen-2025-06-06.trace.json": (3, 1, 0, 41, 0, 0, 3, 0, "", 1),
+    "claude-agent-2025-12-22.trace.json": (8, 4, 0, 34, 0, 0, 232, 2, "", 0),
+    "crewai-2025-07-11.trace.json": (7, 1, 0, 190, 0, 0, 164, 0, "", 0),
+    "langgraph-python-2025-08-22.trace.json": (10, 2, 0, 168, 0, 0, 66, 1, "Web-Search", 1),
+    "llamaindex-2025-06-05.trace.json": (3, 1, 0, 13, 0, 0, 81, 0, "", 1),
+    "openai-assistants-2024-05-29.json": (5, 1, 0, 49, 0, 0, 40, 0, "", 0),
+    "vercel-aisdk-2025-11-17.trace.json": (4, 1, 1, 62, 0, 0, 85, 1, "getWeather", 0),
+}
+OTLP = {
+    "openinference-openai-0.1.66.jsonl": (10, 6, 0, 270, 0, 0, 94, 3, "get_current_weather", 1),
+    "openllmetry-0.48.0.jsonl": (10, 6, 0, 270, 0, 0, 94, 3, "get_current_weather", 0),
+    "openllmetry-0.62.4.jsonl": (10, 6, 0, 270, 0, 0, 94, 3, "get_current_weather", 0),
+    "otel-openai-v2.default-events.jsonl": (9, 5, 0, 198, 0, 0, 86, 0, "", 0),
+    "otel-openai-v2.default-events.logs.jsonl": (14, 5, 0, 0, 0, 0, 0, 2, "", 0),
+    "otel-openai-v2.latest-experimental.jsonl": (9, 5, 0, 198, 0, 0, 86, 2, "", 0),
+    "otel-openai-v2.latest-experimental.logs.jsonl": (5, 5, 0, 198, 0, 0, 86, 2, "", 0),
+}
+OTHERS = {
+    "openai_agents/traces_ingest_body.json": (5, 2, 0, 0, 0, 0, 0, 0, "", 0),
+    "openai_batch/batch_input.vllm_example.jsonl": (2, 2, 0, 0, 0, 0, 0, 0, "", 0),
+    "openai_batch/batch_output.openai_doc_example.jsonl": (1, 1, 0, 24, 0, 0, 15, 0, "", 0),
+    "openai_finetune_messages/toy_chat_fine_tuning.first4.jsonl": (7, 7, 0, 0, 0, 0, 0, 0, "", 4),
+}
+GOLDEN = {
+    **{f"langfuse/{name}": figures for name, figures in LANGFUSE.items()},
+    **{f"_generated/otlp/{name}": figures for name, figures in OTLP.items()},
+    **OTHERS,
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_file_counts_as_by_hand(shared, name):
+    path = shared / "fixtures" / name
+    if not path.exists():
+        pytest.skip("this export is not among those at hand")
+    calls = read(path)
+    assert calls.rejects.is_empty()
+    assert counted(calls) == GOLDEN[name]
+
+
+FOLDERS = (
+    "langfuse", "_generated/otlp", "openai_chat_pairs", "openai_responses", "openai_agents", "openai_batch",
+    "openai_finetune_messages", "claude_code",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_export_of_a_folder_is_recognised_without_a_flag(shared, folder):
+    paths = [one for one in sorted((shared / "fixtures" / folder).iterdir()) if one.suffix in (".json", ".jsonl")]
+    assert paths
+    for path in paths:
+        assert read(path).files["format"].is_not_null().all(), path.name
+
+
+def test_a_trace_export_and_its_logs_read_together_count_each_call_once(shared):
+    folder = shared / "fixtures/_generated/otlp"
+    for kind in ("default-events", "latest-experimental"):
+        calls = read(folder / f"otel-openai-v2.{kind}.jsonl", folder / f"otel-openai-v2.{kind}.logs.jsonl")
+        assert calls.calls.height == 5
+        assert calls.calls["message_ids"].null_count() == 0
+        assert calls.calls["input_tokens"].sum() == 198
+
+
+def test_the_same_recorded_calls_are_the_same_messages_in_every_dialect(shared):
+    """The same five answers of a provider were recorded by each instrumentation."""
+    folder = shared / "fixtures/_generated/otlp"
+    alone = (
+        "openinference-openai-0.1.66",
+        "openllmetry-0.48.0",
+        "openllmetry-0.62.4",
+        "otel-openai-v2.latest-experimental",
+    )
+    sources = [(folder / f"{name}.jsonl",) for name in alone]
+    sources.append(tuple(folder / f"otel-openai-v2.default-events{end}.jsonl" for end in ("", ".logs")))
+    seen = []
+    for paths in sources:
+        calls = read(*paths)
+        stored = texts(calls)
+        seen.append({
+            row["call_id"]: (
+                [stored[one] for one in row["message_ids"]], stored[row["answer_id"]], row["model"], row["step"],
+                row["service"], row["input_tokens"], row["output_tokens"], row["finish_reason"],
+            )
+            for row in calls.calls.filter(status="ok").iter_rows(named=True) if row["call_id"].startswith("chatcmpl")
+        })  # fmt: skip
+        assert calls.calls.filter(status="error")["model"].to_list() == ["this-model-does-not-exist"]
+    assert len(seen[0]) == 4
+    assert all(one == seen[0] for one in seen)
+
+
+def test_an_agents_content_beside_its_trace_makes_whole_calls(shared):
+    calls = read(shared / "fixtures/_generated/openai_agents")
+    assert calls.files["rejects"].sum() == 0
+    assert calls.calls["step"].to_list() == ["WeatherAgent"] * 2
+    assert calls.calls["message_ids"].list.len().to_list() == [2, 4]
+    assert calls.calls["input_tokens"].to_list() == [72, 101]
