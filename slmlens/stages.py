@@ -15,6 +15,7 @@ from slmlens.run import Run, hash_inputs, open_run
 
 if TYPE_CHECKING:
     from slmlens.curation.redact import Redaction
+    from slmlens.reporting.coverage import Check
 
 Paths = str | Path | Sequence[str | Path]
 Progress = Callable[[str, float], None]
@@ -152,9 +153,26 @@ def read_logs(
 
     calls = run.stage("read", depends, compute=compute, save=save, load=load)
     if settings.keep_days is not None:
-        last = dt.date.fromisoformat(run.manifest["read_on"]) + dt.timedelta(days=settings.keep_days)
+        read_on = run.manifest.get("read_on") or dt.datetime.now(dt.UTC).date().isoformat()
+        last = dt.date.fromisoformat(read_on) + dt.timedelta(days=settings.keep_days)
         run.note(expires_on=last.isoformat())
     return calls
+
+
+def check(logs: Paths, *, settings: Settings | None = None, progress: Progress | None = None) -> Check:
+    """Tell, before any analysis, what a log holds, what each gap in it costs, and which setting closes it.
+
+    Reads, redacts and prices the log in memory; writes nothing. ``print`` the result for a page of plain text.
+
+    :param logs: Files or folders of exported logs, formats mixed.
+    :param settings: ``format``, ``strict``, ``sampling_rate``, ``assume_model``, ``key_file`` and ``today`` matter here.
+    :returns: Frames ``files``, ``coverage``, ``rejects``, and the gaps, worst first; see
+        :class:`slmlens.reporting.coverage.Check`.
+    :raises InputError: If the input as a whole can't be read. A log without prompts is no error.
+    """
+    from slmlens.reporting.coverage import check_calls
+
+    return check_calls(read_logs(logs, settings=settings, progress=progress))
 
 
 def discover_tasks(calls: Calls, *, run: Run | None = None) -> Tasks:
@@ -299,6 +317,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from slmlens.curation.spans import NOT_COVERED
     from slmlens.forgetting import texts_removed_words
     from slmlens.reporting.summary import RunFacts, summarise
+    from slmlens.reporting.text import counted
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
 
@@ -308,7 +327,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     if facts.get("texts_removed_on"):
         limits.append(texts_removed_words(facts["texts_removed_on"]))
     if facts.get("forgotten"):
-        limits.append(f"{len(facts['forgotten']):,} sessions were forgotten on request: no figure counts them.")
+        limits.append(f"{counted(len(facts['forgotten']), 'session')} forgotten on request: no figure counts them.")
     said = RunFacts(
         redaction={
             "enabled": settings.redact,

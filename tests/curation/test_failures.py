@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from slmlens.curation import failures as f
 from slmlens.curation.failures import mark_failures
 from slmlens.curation.human_facing import SAID_SO, mark_human_facing
 from slmlens.errors import SettingError
-from slmlens.stages import read_logs
+from slmlens.stages import assess, discover_tasks, read_logs
 from tests.curation.test_human_facing import log
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -179,3 +180,37 @@ def test_overrides_of_another_form_are_refused(tmp_path: Path, text: str) -> Non
         path.write_text(text)
     with pytest.raises(SettingError, match=r"readers\.yaml"):
         mark_human_facing(log(call("a")), path)
+
+
+def test_corrected_answers_are_counted_as_failures_and_left_out_of_what_is_learned_from(tmp_path: Path) -> None:
+    """12 sessions: a first answer thrown away, a second kept, then one that the next prompt calls malformed."""
+    system = {"role": "system", "content": "You sort the tickets of a shop into billing, refund and other, as JSON."}
+    lines = []
+
+    def logged(session: str, at: float, messages: list[dict[str, str]], answer: str) -> None:
+        lines.append(
+            {
+                "session_id": session,
+                "timestamp": (NOON + dt.timedelta(seconds=at)).isoformat(),
+                "request": {"model": "gpt-4o", "messages": [system, *messages]},
+                "response": {
+                    "id": f"r{len(lines)}",
+                    "choices": [{"message": {"role": "assistant", "content": answer}}],
+                },
+            }
+        )
+
+    for n in range(12):
+        ask = [{"role": "user", "content": f"Ticket {n * 37}: the invoice came twice"}]
+        logged(f"s{n}", n * 3600, ask, '{"kind": "other"}')
+        logged(f"s{n}", n * 3600 + 4, ask, '{"kind": "billing"}')
+        more = [{"role": "user", "content": f"Ticket {n * 41}: the card was charged twice"}]
+        logged(f"s{n}", n * 3600 + 60, more, "billing")
+        told = [*more, {"role": "assistant", "content": "billing"}, {"role": "user", "content": "Invalid JSON."}]
+        logged(f"s{n}", n * 3600 + 66, told, '{"kind": "billing"}')
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    verdicts = assess(discover_tasks(read_logs(path))).verdicts
+    failed = verdicts.get_column("failures").explode().struct.unnest().drop_nulls().group_by("status").agg(pl.sum("n"))
+    assert dict(failed.rows()) == {"retried": 12, "repaired": 12}
+    assert verdicts.get_column("n_ok").sum() == 24
