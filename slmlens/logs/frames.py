@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 
 from slmlens.logs.draft import Draft
 from slmlens.logs.messages import MessageStore
@@ -41,8 +40,7 @@ _RENAMED = {
     "trace_id": "trace",
     "parent_id": "parent",
 }
-_NAMES = pa.large_list(pa.large_string())
-_TOOL_CALLS = pa.large_list(pa.struct([("name", pa.large_string()), ("arguments", pa.large_string())]))
+_CALL_FIELDS = ("name", "arguments")
 
 
 def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, files: Sequence[str]) -> pl.DataFrame:
@@ -68,9 +66,9 @@ def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, file
             started.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             prompts,
             _answers(drafts, messages),
-            _nested("tool_names_offered", [draft.tool_names for draft in drafts], _NAMES),
-            _nested("tool_calls", [draft.tool_calls for draft in drafts], _TOOL_CALLS),
-            _nested("tags", [draft.tags for draft in drafts], _NAMES),
+            _word_lists("tool_names_offered", [draft.tool_names for draft in drafts]),
+            _tool_calls(drafts),
+            _word_lists("tags", [draft.tags for draft in drafts]),
             prompt_bytes,
             _answer_bytes(drafts, messages),
             *columns.values(),
@@ -131,9 +129,24 @@ def _prompts(drafts: Sequence[Draft], messages: MessageStore) -> tuple[pl.Series
     return joined.get_column("message_ids"), joined.get_column("prompt_bytes")
 
 
-def _nested(name: str, rows: list[list[str]] | list[list[dict[str, str]]], kind: pa.DataType) -> pl.Series:
-    """Return lists as a column by way of arrow: polars itself makes a series of each row."""
-    return pl.Series(name, pl.from_arrow(pa.array(rows, type=kind)))
+def _word_lists(name: str, rows: list[list[str]]) -> pl.Series:
+    """Return lists of words as a column: few are distinct, and polars makes a series of each list it is given."""
+    places: dict[tuple[str, ...], int] = {}
+    picked = [places.setdefault(tuple(words), len(places)) for words in rows]
+    distinct = pl.Series(name, [list(words) for words in places], dtype=pl.List(pl.String))
+    return distinct.gather(picked) if picked else distinct
+
+
+def _tool_calls(drafts: Sequence[Draft]) -> pl.Series:
+    owners = [number for number, draft in enumerate(drafts) for _ in draft.tool_calls]
+    columns = {field: [call[field] for draft in drafts for call in draft.tool_calls] for field in _CALL_FIELDS}
+    flat = pl.DataFrame(
+        {"owner": owners, **columns}, schema={"owner": pl.Int64, **dict.fromkeys(_CALL_FIELDS, pl.String)}
+    )
+    lists = flat.group_by("owner", maintain_order=True).agg(pl.struct(_CALL_FIELDS).alias("tool_calls"))
+    every = pl.DataFrame({"owner": range(len(drafts))}, schema={"owner": pl.Int64})
+    joined = every.join(lists, on="owner", how="left", maintain_order="left")
+    return joined.get_column("tool_calls").fill_null([])
 
 
 def _answers(drafts: Sequence[Draft], messages: MessageStore) -> pl.Series:
