@@ -22,7 +22,7 @@ test-models: $(VENV)/.models
 	$(BIN)/pytest -m models
 
 lab: $(VENV)/.core
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/slmlens lab notebooks
 
 sample: $(VENV)/.core
 	$(BIN)/python -m slmlens.sample

@@ -117,8 +117,9 @@ def models_table(calls: Calls) -> Grid:
         }
         for row, cost in zip(by_model.iter_rows(named=True), costs, strict=True)
     ][:_MOST_MODELS]
+    hidden = by_model.slice(_MOST_MODELS)
     whole = {
-        "provider": "",
+        "provider": f"with {counted(hidden.height, 'further model')}" if hidden.height else "",
         "model": "all",
         "calls": ledger.calls,
         "priced": ledger.priced_calls,
