@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slmlens.stages import Settings as Settings
     from slmlens.stages import analyse as analyse
     from slmlens.stages import assess as assess
+    from slmlens.stages import check as check
     from slmlens.stages import discover_tasks as discover_tasks
     from slmlens.stages import plan as plan
     from slmlens.stages import read_logs as read_logs
@@ -41,6 +42,7 @@ _HOMES = {
     "Settings": "slmlens.stages",
     "analyse": "slmlens.stages",
     "assess": "slmlens.stages",
+    "check": "slmlens.stages",
     "discover_tasks": "slmlens.stages",
     "plan": "slmlens.stages",
     "read_logs": "slmlens.stages",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +80,24 @@ def run(
         keep_days=keep_days,
     )
     _main_job([str(p) for p in logs], out, settings, audience)
+
+
+@app.command()
+def check(
+    logs: Annotated[
+        list[Path], typer.Argument(help="Exported logs: files or folders, formats mixed.", metavar="LOGS...")
+    ],
+    format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
+    assume_model: Annotated[
+        str | None, typer.Option(help="Price calls whose model is not logged as this model.")
+    ] = None,
+) -> None:
+    """Tell what a log holds, what each gap costs the analysis, and which setting closes it. Writes nothing."""
+    from slmlens.stages import check as look
+
+    with _progress(("read",)) as step:
+        found = look(logs, settings=Settings(format=format, assume_model=assume_model), progress=step)
+    typer.echo(str(found))
 
 
 @app.command()
@@ -193,7 +211,7 @@ def _main_job(logs: list[str], out: Path, settings: Settings, audience: str) -> 
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _progress(stages: Sequence[str] = tuple(STAGE_WORDS)) -> Iterator[Progress | None]:
     """Show a bar a stage on a terminal, and nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None
@@ -208,8 +226,8 @@ def _progress() -> Iterator[Progress | None]:
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        rows = {stage: bars.add_task(words, total=1.0, start=stage == "read") for stage, words in STAGE_WORDS.items()}
-        order = list(STAGE_WORDS)
+        order = list(stages)
+        rows = {stage: bars.add_task(STAGE_WORDS[stage], total=1.0, start=stage == order[0]) for stage in order}
 
         def step(stage: str, share: float) -> None:
             bars.update(rows[stage], completed=share)

@@ -165,7 +165,7 @@ def check(logs: Paths, *, settings: Settings | None = None, progress: Progress |
     Reads, redacts and prices the log in memory; writes nothing. ``print`` the result for a page of plain text.
 
     :param logs: Files or folders of exported logs, formats mixed.
-    :param settings: ``format``, ``strict``, ``sampling_rate``, ``assume_model``, ``key_file`` and ``today`` matter here.
+    :param settings: Of these, what concerns reading and prices (``format``, ``strict``, ``assume_model``, ``today``).
     :returns: Frames ``files``, ``coverage``, ``rejects``, and the gaps, worst first; see
         :class:`slmlens.reporting.coverage.Check`.
     :raises InputError: If the input as a whole can't be read. A log without prompts is no error.
