@@ -89,11 +89,11 @@ def test_every_notebook_is_in_the_readme_and_in_the_wheel_and_nothing_else_is() 
     assert packed == {f"notebooks/{path.name}": f"slmlens/_notebooks/{path.name}" for path in NOTEBOOKS}
 
 
-def executed(name: str, folder: Path, **parameters: object) -> Any:
+def executed(path: str | Path, folder: Path, **parameters: object) -> Any:
     """Run a notebook in a fresh kernel, with other parameters in a cell of their own after the defaults."""
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(path if isinstance(path, Path) else ROOT / "notebooks" / f"{path}.ipynb", as_version=4)
     if parameters:
         lines = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
         notebook.cells.insert(2, nbformat.v4.new_code_cell(lines))
