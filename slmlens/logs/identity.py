@@ -35,8 +35,10 @@ def settle_ids(
     """
     groups: dict[str, list[Draft]] = {}
     copies: list[Draft] = []
+    originals = {_spot(draft) for draft in drafts if draft.place.file not in copied_files} if copied_files else set()
     for draft in drafts:
-        if draft.place.file in copied_files:
+        file, line, part = _spot(draft)
+        if (copied_files.get(file), line, part) in originals:  # an original inside an archive may be cut short
             copies.append(draft)
         else:
             groups.setdefault(draft.own_id or _content_id(draft, messages), []).append(draft)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import stat
+import sys
+import zipfile
 
 import orjson
 import pytest
@@ -10,6 +14,11 @@ import pytest
 from slmlens.errors import InputError, SettingError
 from slmlens.logs.read import read_calls
 from tests.logs.conftest import PlainRedactor, only, pair
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 GOOD = orjson.dumps(pair())
 
@@ -21,6 +30,11 @@ GOOD = orjson.dumps(pair())
         (b"\n \n", "empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "binary"),
         (b"PK\x03\x04....", "zip"),
+        (gzip.compress(gzip.compress(GOOD)), "compressed twice"),
+        (gzip.compress(b"PK\x03\x04...."), "zip"),
+        (b"PAR1\x15", "parquet"),
+        (zstd.compress(GOOD)[:12], "damaged"),
+        ("{}\n".encode("utf-16-le"), "binary"),
         (b"name,age\nana,3\n", "JSON object"),
         (b"1\n2\n", "JSON object"),
         (b'{"some": 1, "thing": 2}\n', "some, thing"),
@@ -125,9 +139,127 @@ def test_a_gz_file_that_breaks_off_keeps_what_was_read(tmp_path):
     assert "breaks off" in calls.rejects["reason"].to_list()[-1]
 
 
-def test_gz_is_read_like_the_file_in_it(tmp_path):
-    (tmp_path / "log.gz").write_bytes(gzip.compress(GOOD))
-    assert only(read_calls([tmp_path / "log.gz"], redactor=PlainRedactor()))["source_file"] == "log.gz"
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_a_compressed_file_is_read_like_the_file_in_it(tmp_path, compress):
+    (tmp_path / "log.packed").write_bytes(compress(GOOD))
+    assert only(read_calls([tmp_path / "log.packed"], redactor=PlainRedactor()))["source_file"] == "log.packed"
+
+
+def test_a_zst_file_that_breaks_off_keeps_what_was_read(tmp_path):
+    raw = b"\n".join(orjson.dumps(pair(f"Parcel {n * 7919}", response={"id": f"c-{n}"})) for n in range(3000))
+    (tmp_path / "log.jsonl.zst").write_bytes(zstd.compress(raw)[:-2000])
+    calls = read_calls([tmp_path], redactor=PlainRedactor())
+    assert 0 < calls.calls.height < 3000
+    assert "breaks off" in calls.rejects["reason"].to_list()[-1]
+
+
+def zipped(path, **members: bytes):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def line(n: int) -> bytes:
+    return orjson.dumps(pair(f"Parcel {n}", response={"id": f"c-{n}"}))
+
+
+def test_the_files_of_a_zip_archive_are_files_of_their_own(tmp_path):
+    members = {
+        "a/log.jsonl": line(1),
+        "-home-ana-shop/s.jsonl.gz": gzip.compress(line(2)),
+        "b.json.zst": zstd.compress(b"[" + line(3) + b"]"),
+        "README.md": b"# Exports",
+        "__MACOSX/._log.jsonl": b"\0\0",
+        ".hidden": line(4),
+    }
+    calls = read_calls([zipped(tmp_path / "x.zip", **members)], redactor=PlainRedactor())
+    assert calls.calls["call_id"].to_list() == ["c-1", "c-2", "c-3"]
+    assert calls.files["file"].to_list() == [
+        "x.zip/README.md",
+        "x.zip/a/log.jsonl",
+        "x.zip/b.json.zst",
+        "x.zip/shop/s.jsonl.gz",
+    ]
+    assert "README.md" in calls.notes[-1]
+
+
+def test_no_name_in_an_archive_leads_out_of_it_or_tells_a_path(tmp_path):
+    names = [
+        "../../etc/one.jsonl",
+        "/home/ana/two.jsonl",
+        "C:\\Users\\ana\\three.jsonl",
+        "..\\four.jsonl",
+        "a\nb.jsonl",
+    ]
+    calls = read_calls(
+        [zipped(tmp_path / "x.zip", **{name: line(n) for n, name in enumerate(names)})], redactor=PlainRedactor()
+    )
+    assert sorted(calls.calls["source_file"]) == [
+        "x.zip/a_b.jsonl",
+        "x.zip/etc/one.jsonl",
+        "x.zip/four.jsonl",
+        "x.zip/three.jsonl",
+        "x.zip/two.jsonl",
+    ]
+
+
+def test_what_can_not_be_read_in_an_archive_is_a_note_and_the_rest_is_read(tmp_path):
+    path = zipped(tmp_path / "x.zip", **{"good.jsonl": line(1), "in.zip": b"PK\x03\x04", "secret.jsonl": line(2)})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("packed.jsonl", line(3))
+        link = zipfile.ZipInfo("link.jsonl")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "good.jsonl")
+    raw = bytearray(path.read_bytes())
+    raw[raw.rindex(b"PK\x01\x02", 0, raw.rindex(b"secret.jsonl")) + 8] |= 1  # says that it is encrypted
+    path.write_bytes(raw)
+    calls = read_calls([path], redactor=PlainRedactor())
+    assert only(calls)["source_file"] == "x.zip/good.jsonl"
+    for said in ("encrypted; unpack", "archive inside an archive", "a link", "zip method 14"):
+        assert said in calls.notes[-1]
+
+
+@pytest.mark.parametrize("cut", [30, 200, -30])
+def test_a_damaged_archive_is_an_error_that_says_so(tmp_path, cut):
+    path = zipped(tmp_path / "x.zip", **{"log.jsonl": GOOD * 3})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"^x\.zip: .*damaged"):
+        read_calls([path], redactor=PlainRedactor())
+
+
+def test_a_file_that_was_changed_inside_its_archive_breaks_off(tmp_path):
+    path = zipped(tmp_path / "x.zip", **{"log.jsonl": b"\n".join(line(n) for n in range(50))})
+    raw = bytearray(path.read_bytes())
+    raw[600] ^= 0xFF
+    path.write_bytes(raw)
+    try:
+        calls = read_calls([path], redactor=PlainRedactor())
+        assert calls.rejects.height
+    except InputError as error:
+        assert "x.zip" in str(error)  # noqa: PT017 - damaged so early that nothing could be read
+
+
+def test_a_file_and_its_copy_in_an_archive_are_counted_once(tmp_path):
+    bare = b"\n".join(orjson.dumps({"prompt": f"Parcel {n % 3}", "response": "Late"}) for n in range(9))
+    (tmp_path / "log.jsonl").write_bytes(bare)
+    zipped(tmp_path / "log.zip", **{"log.jsonl": bare, "again.jsonl": bare})
+    calls = read_calls([tmp_path], redactor=PlainRedactor())
+    assert calls.calls.height == 9
+    assert calls.duplicates.height == 18
+
+
+def test_a_pipe_is_left_out_of_a_folder_and_refused_where_it_is_named(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(GOOD)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    assert read_calls([tmp_path], redactor=PlainRedactor()).files.height == 1
+    with pytest.raises(InputError, match=r"pipe\.jsonl: .*pipe or a device"):
+        read_calls([tmp_path / "pipe.jsonl"], redactor=PlainRedactor())
+
+
+def test_a_file_whose_name_is_no_utf8_is_read(tmp_path):
+    (tmp_path / "log\udcff\n.jsonl").write_bytes(GOOD)
+    assert only(read_calls([tmp_path], redactor=PlainRedactor()))["source_file"] == "log_.jsonl"
 
 
 def test_a_file_named_twice_is_read_once(tmp_path):
