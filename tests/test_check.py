@@ -155,7 +155,7 @@ def test_without_prompts_only_money_is_allowed_and_it_is_no_error(tmp_path: Path
     done = run_check(path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "request.messages" in done.stdout
-    assert "This log allows money, not tasks and evidence." in done.stdout
+    assert "This log allows money only: no tasks and no evidence." in done.stdout
 
 
 def test_a_declared_step_softens_what_missing_prompts_cost(tmp_path: Path) -> None:
@@ -171,6 +171,27 @@ def test_a_declared_step_softens_what_missing_prompts_cost(tmp_path: Path) -> No
     path = written(tmp_path, usage)
     assert "Declared steps still group" in cost(sl.check(path), "prompts")
     assert sl.discover_tasks(sl.read_logs(path)).tasks.height == 1  # as the sentence says
+
+
+def test_without_answers_no_task_gets_a_verdict_as_the_page_says(tmp_path: Path) -> None:
+    path = written(tmp_path, [without("response", "choices", at=at) for at in range(40)])
+    found = sl.check(path, settings=TODAY)
+    assert share(found, "answers") == 0
+    assert found.lacks == "evidence"
+    assert "every task stays without a verdict" in cost(found, "answers")
+    verdicts = sl.assess(sl.discover_tasks(sl.read_logs(path))).verdicts
+    assert set(verdicts.get_column("evidence")) == {"not-enough-data"}
+
+
+def test_without_sessions_the_model_is_taken_to_agree_with_itself_as_the_page_says(tmp_path: Path) -> None:
+    def repeated(at: int) -> dict[str, object]:
+        return record(at, session_id=None, request=record(at // 4)["request"])
+
+    path = written(tmp_path, [repeated(at) for at in range(80)])
+    assert "is taken as perfect" in cost(sl.check(path, settings=TODAY), "sessions")
+    tasks = sl.discover_tasks(sl.read_logs(path))
+    assert set(tasks.tasks.get_column("recurrence_unit")) == {"trace"}
+    assert sl.assess(tasks).verdicts.get_column("ceiling_pair").null_count() == tasks.tasks.height > 0
 
 
 def test_estimated_tokens_are_never_counted_as_logged(tmp_path: Path) -> None:
@@ -260,7 +281,7 @@ def test_prompts_that_two_sessions_send_are_counted(tmp_path: Path) -> None:
 def test_a_log_of_a_single_record_works(tmp_path: Path) -> None:
     done = run_check(written(tmp_path, [record(0)]))
     assert done.returncode == 0
-    assert "This log allows money, not tasks and evidence." in done.stdout
+    assert "This log allows money only: no tasks and no evidence." in done.stdout
     assert "the log has 1." in " ".join(done.stdout.split())
 
 
@@ -316,7 +337,7 @@ def test_whatever_is_missing_the_page_fits_and_ends_with_a_verdict(
     found = sl.check(written(tmp_path_factory.mktemp("check"), calls), settings=TODAY)
     lines = str(found).splitlines()
     assert max(map(len, lines)) <= WIDTH
-    assert re.search(r"This log allows [a-z, ]+\.", " ".join(lines[-3:]))
+    assert re.search(r"This log allows [a-z, ]+(: [a-z, ]+)?\.", " ".join(lines[-3:]))
     weights = [gap.weight for gap in found.gaps]
     assert weights == sorted(weights, reverse=True)
     rows = found.coverage.filter(pl.col("format") == "all")

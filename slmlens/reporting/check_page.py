@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slmlens.reporting.coverage import Check, Gap
 
 WIDTH = 100
+ALL_WORDS = "tasks, evidence and money"
 FILES_SHOWN = 12
 GAPS_SHOWN = 9
 SMALL_GAP = 0.005
@@ -27,6 +28,8 @@ _LABEL_CHARS = max(len(field.label) for field in FIELDS)
 _NAMES_SHOWN = 5
 _REASONS_SHOWN = 3
 _NAME_CHARS = 40
+_NOTE_CHARS = 280
+_NO_SETTING = "Nothing to set"  # as formats begin such a text
 _COUNTS = ("records", "calls", "parents", "duplicates", "rejects", "other")
 _GROUPS = (
     ("prompts", "answers", "tools", "tool_calls", "tokens"),
@@ -69,7 +72,7 @@ def _facts(check: Check) -> list[str]:
         reasons = [f"{reason} ({n:,})" for reason, n, _ in check.rejects.head(_REASONS_SHOWN).iter_rows()]
         more = check.rejects.height - len(reasons)
         lines.append(_fact("rejects", "; ".join(reasons) + (f"; and {counted(more, 'more reason')}" if more else "")))
-    lines += [_fact("note", note) for note in check.notes]
+    lines += [_fact("note", shorten(note, _NOTE_CHARS)) for note in check.notes]
     return lines
 
 
@@ -104,6 +107,8 @@ def _repeats(check: Check) -> str:
     found, total = check.repeats, check.ledger.calls
     if not check.share("prompts"):
         return "Not known without prompts."
+    if not check.share("sessions"):
+        return f"Not known without sessions; {counted(found.anywhere, 'call')} repeat a prompt."
     if not found.calls:
         also = f" ({counted(found.anywhere, 'call')} repeat one, in one session or none)" if found.anywhere else ""
         return (
@@ -169,22 +174,28 @@ def _gaps(check: Check) -> list[str]:
     lines = ["What is missing, worst first (share of the calls that lack it), what that costs, and what to set"]
     for gap in large[:GAPS_SHOWN]:
         lines += _gap(gap, several=several)
-    rest = list(dict.fromkeys(gap.label for gap in [*large[GAPS_SHOWN:], *(g for g in check.gaps if g not in large)]))
+    told = {gap.label for gap in large[:GAPS_SHOWN]}
+    rest = [label for label in dict.fromkeys(gap.label for gap in check.gaps) if label not in told]
     return [*lines, *([_fact("smaller gaps", ", ".join(rest))] if rest else [])]
 
 
 def _gap(gap: Gap, *, several: bool) -> list[str]:
-    name = f"{gap.label}, {percent(gap.share)}" if gap.share is not None else gap.label
+    label = "failed" if gap.field == "succeeded" else gap.label
+    name = f"{label}, {percent(gap.share)}" if gap.share is not None else label
     where = f"{', '.join(gap.formats)}: " if several else ""
     lines = [_fact(name, where + gap.cost)]
     for form, text in gap.switches:
+        if several and text.startswith(_NO_SETTING):
+            continue
         lines.append(_fact("", f"> {form + ': ' if several and len(gap.switches) > 1 else ''}{text}"))
     return lines
 
 
 def _verdict(check: Check) -> list[str]:
     why = _why(check)
-    what = f"This log allows {check.allows}{f', not {check.lacks}' if check.lacks else ''}."
+    lost = check.lacks.replace(", ", ", no ").replace(" and ", " and no ")
+    some = bool(lost) and check.lacks != ALL_WORDS
+    what = f"This log allows {check.allows}{f' only: no {lost}' if some else ''}."
     return textwrap.wrap(f"{what} {why}".strip(), WIDTH)
 
 
@@ -204,7 +215,8 @@ def _why(check: Check) -> str:
 
 def _money(check: Check) -> str:
     month = check.month
-    seat = "At list prices, since a plan pays: " if check.ledger.metered_nusd == 0 else ""
+    paid = check.ledger.seat_nusd > 0 and check.ledger.metered_nusd == 0
+    seat = "At list prices, since a plan pays: " if paid else ""
     if month.mid_nusd is None:
         text = "savings are per 1,000 calls, without a month."
     else:

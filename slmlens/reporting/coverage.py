@@ -10,6 +10,7 @@ import polars as pl
 
 from slmlens.logs.formats import FORMATS
 from slmlens.reporting.gaps import FIELDS, K_SHOW, K_TASK, MIN_CALLS, WINDOW_WEIGHT, Field, Seen, window_cost
+from slmlens.reporting.text import counted
 from slmlens.results import Calls
 from slmlens.spend.ledger import Ledger, build_ledger
 from slmlens.spend.months import Month, estimate_month
@@ -21,7 +22,7 @@ ALL = "all"
 """The format of the rows of ``Check.coverage`` that are about the whole log."""
 
 _THINKS = re.compile(r"(^|/)(o[134](-|$)|gpt-5)")  # OpenAI's reasoning models report their reasoning tokens apart
-_COUNTED = ("estimated", "uncounted", "assumed", "nameless", "unlisted", "untraced", "priced_timed")
+_COUNTED = ("estimated", "uncounted", "assumed", "told", "unlisted", "untraced", "priced_timed")
 _NAMES = ["provider", "model", "model_requested"]
 
 
@@ -101,7 +102,7 @@ class Check:
         return check_page(self)
 
     def __repr__(self) -> str:
-        return f"Check({self.ledger.calls:,} calls in {self.files.height:,} files: {self.allows})"
+        return f"Check({counted(self.ledger.calls, 'call')} in {counted(self.files.height, 'file')}: {self.allows})"
 
     @property
     def allows(self) -> str:
@@ -193,7 +194,7 @@ def _seen(calls: pl.DataFrame) -> Seen:
         (went & pl.col("tokens_estimated") & ~uncounted).sum().alias("estimated"),
         (went & uncounted).sum().alias("uncounted"),
         (went & pl.col("model_assumed") & ~by_name["model"] & by_name["price"]).sum().alias("assumed"),
-        (unpriced & ~by_name["model"]).sum().alias("nameless"),
+        (unpriced & (~by_name["model"] | uncounted)).sum().alias("told"),
         (went & by_name["tool_calls"] & ~by_name["tools"]).sum().alias("unlisted"),
         (went & ~by_name["sessions"] & ~by_name["traces"]).sum().alias("untraced"),
         pl.col("started_at").is_not_null().filter(by_name["price"]).mean().alias("priced_timed"),
@@ -214,7 +215,7 @@ def _coverage(seen: dict[str, Seen]) -> pl.DataFrame:
             "present": found.present[field.name],
             "share": found.present[field.name] / found.calls[field.name] if found.calls[field.name] else None,
             "cost": _cost(field, found),
-            "switch": _switch(name, field.name) if _cost(field, found) else None,
+            "switch": _switch(name, field.name, found) if _cost(field, found) else None,
         }
         for name, found in seen.items()
         for field in FIELDS
@@ -227,9 +228,11 @@ def _cost(field: Field, found: Seen) -> str | None:
     return field.cost(found) if found.missing(field.name) else None
 
 
-def _switch(format_name: str, gap: str) -> str | None:
+def _switch(format_name: str, gap: str, found: Seen) -> str | None:
     switches = next((form.switches for form in FORMATS if form.name == format_name), {})
-    return switches.get("answers" if gap == "succeeded" else gap)
+    if gap == "succeeded":  # a log without a single success leaves its answers out
+        return switches.get("answers") if found.none(gap) else None
+    return switches.get(gap)
 
 
 def _gaps(seen: dict[str, Seen], month: Month) -> list[Gap]:
@@ -239,7 +242,7 @@ def _gaps(seen: dict[str, Seen], month: Month) -> list[Gap]:
     for field in FIELDS:
         for name, found in seen.items():
             cost = _cost(field, found)
-            told = field.name == "price" and found.nameless == found.missing("price")  # by the gap of the model
+            told = field.name == "price" and found.told == found.missing("price")
             if cost is not None and not told:
                 found_in.setdefault((field.name, cost), []).append(name)
     labels = {field.name: field for field in FIELDS}
@@ -248,17 +251,17 @@ def _gaps(seen: dict[str, Seen], month: Month) -> list[Gap]:
         missing = sum(seen[name].missing(gap) for name in formats)
         share = missing / sum(seen[name].calls[gap] for name in formats)
         weight = labels[gap].weight * missing / total
-        gaps.append(Gap(gap, labels[gap].label, tuple(formats), share, cost, _switches(formats, gap), weight))
+        gaps.append(Gap(gap, labels[gap].label, tuple(formats), share, cost, _switches(formats, gap, seen), weight))
     too_short = window_cost(month)
     if too_short is not None:
         weight = WINDOW_WEIGHT["no month" if too_short.startswith("No month") else "no range"]
         label = f"only {month.days:.1f} days"
-        gaps.append(Gap("window", label, tuple(seen), None, too_short, _switches(list(seen), "window"), weight))
+        gaps.append(Gap("window", label, tuple(seen), None, too_short, _switches(list(seen), "window", seen), weight))
     return sorted(gaps, key=lambda gap: (-gap.weight, gap.field, gap.formats))
 
 
-def _switches(formats: list[str], gap: str) -> tuple[tuple[str, str], ...]:
-    told = [(name, _switch(name, gap)) for name in formats]
+def _switches(formats: list[str], gap: str, seen: dict[str, Seen]) -> tuple[tuple[str, str], ...]:
+    told = [(name, _switch(name, gap, seen[name])) for name in formats]
     return tuple((name, text) for name, text in told if text)
 
 

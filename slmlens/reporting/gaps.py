@@ -29,7 +29,7 @@ class Seen:
     :param estimated: Calls whose tokens were estimated from their texts.
     :param uncounted: Calls that did not fail and have no token count, not even an estimate.
     :param assumed: Calls priced with ``--assume-model``.
-    :param nameless: Unpriced calls that name no model.
+    :param told: Unpriced calls that name no model or have no token count: gaps of their own.
     :param unlisted: Calls that use a tool while no tool on offer is logged.
     :param untraced: Calls with neither a session nor a trace.
     :param priced_timed: Share of the priced calls that carry a time; None: no call is priced.
@@ -40,7 +40,7 @@ class Seen:
     estimated: int
     uncounted: int
     assumed: int
-    nameless: int
+    told: int
     unlisted: int
     untraced: int
     priced_timed: float | None
@@ -108,7 +108,7 @@ def _tokens(seen: Seen) -> str:
             f"Estimated from the length of the texts for {counted(seen.estimated, 'call')}, and their cost too."
         )
     if seen.uncounted:
-        parts.append(f"Not even an estimate for {counted(seen.uncounted, 'call')}, which therefore have no price.")
+        parts.append(f"Not even an estimate for {counted(seen.uncounted, 'call')}, so no price.")
     return " ".join(parts)
 
 
@@ -127,8 +127,8 @@ def _model(seen: Seen) -> str:
 
 
 def _price(seen: Seen) -> str:
-    if seen.nameless == seen.missing("price"):
-        return "They name no model: see there."
+    if seen.told == seen.missing("price"):
+        return "For want of a model or of token counts: see there."
     if seen.none("price"):
         return "No spend and no saving can be stated; the calls are counted, with their tokens."
     return "In no sum of money; counted in calls and tokens."
