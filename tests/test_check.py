@@ -174,7 +174,9 @@ def test_a_declared_step_softens_what_missing_prompts_cost(tmp_path: Path) -> No
 
 
 def test_without_answers_no_task_gets_a_verdict_as_the_page_says(tmp_path: Path) -> None:
-    path = written(tmp_path, [without("response", "choices", at=at) for at in range(40)])
+    response = record(0)["response"]
+    assert isinstance(response, dict)
+    path = written(tmp_path, [record(at, response={**response, "id": f"r{at}", "choices": []}) for at in range(40)])
     found = sl.check(path, settings=TODAY)
     assert share(found, "answers") == 0
     assert found.lacks == "evidence"

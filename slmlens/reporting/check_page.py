@@ -108,7 +108,7 @@ def _repeats(check: Check) -> str:
     if not check.share("prompts"):
         return "Not known without prompts."
     if not check.share("sessions"):
-        return f"Not known without sessions; {counted(found.anywhere, 'call')} repeat a prompt."
+        return f"Not known without sessions; calls whose prompt stands elsewhere in the log: {found.anywhere:,}."
     if not found.calls:
         also = f" ({counted(found.anywhere, 'call')} repeat one, in one session or none)" if found.anywhere else ""
         return (
