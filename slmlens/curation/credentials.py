@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from slmlens.curation.spans import Span, boundary
+from slmlens.curation.spans import Span, boundary, windows
 
-_HINTS = ("AKIA", "ASIA", "AIza", "ya29.", "SG.")
-_HINT_SCORED = re.compile(
-    r"_(?:(?<=[rs]k_)|(?<=pat_)|(?<=gh[opsur]_)|(?<=whsec_)|(?<=npm_)|(?<=hf_)|(?<=gsk_)|(?<=r8_)|(?<=lsv2_)|(?<=dop_v1_))\w{12}"
-)
-_HINT_DASHED = re.compile(
-    r"-(?:(?<=sk-)|(?<=xox[abeprs]-)|(?<=xapp-)|(?<=xai-)|(?<=glpat-)|(?<=pypi-)|(?<=nvapi-)|(?<=pplx-)|(?<=tvly-)|(?<=key-))\w"
-)
+_WORD_CHARACTERS = string.ascii_letters + string.digits + "_-"
+_REST_OF_WORD = re.compile(r"[A-Za-z0-9_-]*")
+_SHORTEST, _LONGEST = 20, 1000  # longer words are encoded blobs, which are not looked into
+_DIGIT_IN_WORD = re.compile(r"[0-9](?:(?=[A-Za-z0-9_-]{10})|(?<=[A-Za-z0-9_-]{10}))")  # any digit of 20 characters
+_HUGGING_FACE = "hf_"
+_LETTERS_ONLY = re.compile(r"hf_[A-Za-z]{30,60}")  # the one well-known key that may hold no digit
 _KEYS = re.compile(
     r"sk-ant-[\w-]{20,300}|sk-(?:[a-z]{2,12}-){0,3}[\w-]{20,300}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}"
     r"|github_pat_\w{22,255}|gh[opsur]_[A-Za-z0-9]{36,255}|(?:dckr|sgp|figd|shp)_?pat_[\w-]{20,200}|shpat_[0-9a-fA-F]{32}"
     r"|lsv2_(?:pt|sk)_\w{32,80}|A(?:KIA|SIA)[0-9A-Z]{16}|AIza[\w-]{35}|ya29\.[\w-]{20,400}"
     r"|xox[abeprs]-[\w-]{10,250}|xapp-[\w-]{10,250}|whsec_[A-Za-z0-9+/=]{24,200}|SG\.[\w-]{16,64}\.[\w-]{16,64}|glpat-[\w-]{20,64}"
     r"|npm_[A-Za-z0-9]{36}|hf_[A-Za-z]{30,60}|hf_[A-Za-z0-9]{30,60}|pypi-[\w-]{50,400}|gsk_[A-Za-z0-9]{40,80}|xai-[A-Za-z0-9]{40,100}"
+    r"|GOCSPX-[\w-]{28}|NRAK-[A-Z0-9]{27}|CFPAT-[\w-]{40,50}|sntry[su]_[\w+/=-]{40,200}|pscale_\w{2,8}_[\w.-]{32,64}"
+    r"|tfp_[\w.-]{40,64}|ntn_[A-Za-z0-9]{40,60}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|SK[0-9a-f]{32}|[0-9a-f]{32}-us[0-9]{1,2}"
+    r"|[0-9]{8,10}:AA[\w-]{33}|[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}|EAA[A-Za-z0-9]{80,400}|glsa_\w{32,60}"
     r"|r8_[A-Za-z0-9]{37}|nvapi-[\w-]{40,100}|dop_v1_[0-9a-f]{64}|pplx-[A-Za-z0-9]{40,64}|tvly-[\w-]{20,64}|key-[0-9a-f]{32}"
 )
 _HOOKS = re.compile(
@@ -38,13 +41,34 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,20}$", re.IGNORECASE)
 _VARIABLE = re.compile(r"^(?:\$|%[A-Z]|\{|\[|\*+$|x+$|\.+$|your|my_?|<|example$)", re.IGNORECASE)
 
 
-def keys(text: str) -> Iterator[Span]:
-    """Yield API keys and tokens of well-known services, web hooks and private keys."""
-    if _HINT_SCORED.search(text) or _HINT_DASHED.search(text) or any(hint in text for hint in _HINTS):
-        for found in _KEYS.finditer(text):
+def token_like(text: str) -> list[tuple[int, int]]:
+    """Return start and end of each word that may be a key: 20 to 1,000 characters with a digit, in order of place."""
+    words = [found.span() for found in _LETTERS_ONLY.finditer(text)] if _HUGGING_FACE in text else []
+    hint = _DIGIT_IN_WORD.search(text)
+    while hint:
+        at = hint.start()
+        head = text[max(0, at - _LONGEST) : at]
+        start, end = at - len(head) + len(head.rstrip(_WORD_CHARACTERS)), _REST_OF_WORD.match(text, at).end()  # type: ignore[union-attr]
+        if _SHORTEST <= end - start <= _LONGEST:
+            words.append((start, end))
+        hint = _DIGIT_IN_WORD.search(text, end)
+    return sorted(words)
+
+
+def keys(text: str, words: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    """Yield API keys and tokens of well-known services.
+
+    :param words: Start and end of each token-like word: a key holds one or is one.
+    """
+    for start, end in windows(words, len(text)):
+        for found in _KEYS.finditer(text, start, end):
             before = boundary(text, found.start())
-            if not (before.isalnum() or before in {"_", "-", "."}) and _is_mixed(found.group()):
+            if not (before.isalnum() or before in {"_", "-", "."}) and _has_body(found.group()):
                 yield Span(found.start(), found.end(), "SECRET", found.group())
+
+
+def hooks_and_private_keys(text: str) -> Iterator[Span]:
+    """Yield web hooks, which are secrets themselves, and private keys in PEM."""
     if "/services/" in text or "/workflows/" in text or "/webhooks/" in text:
         for found in _HOOKS.finditer(text):
             yield Span(found.start(), found.end(), "SECRET", found.group())
@@ -137,6 +161,10 @@ def _is_password(found: re.Match[str], value: str) -> bool:
 
 def _is_mixed(value: str) -> bool:
     return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+def _has_body(value: str) -> bool:
+    return _is_mixed(value) or value.startswith(_HUGGING_FACE)
 
 
 def _is_random(value: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 KINDS = ("CARD", "CONNECTION", "EMAIL", "IBAN", "IP", "JWT", "NATIONAL_ID", "PATH", "PHONE", "SECRET", "SSN")
@@ -91,3 +91,25 @@ _NO_DIGIT = re.compile("[^0-9]+")
 def digits_of(text: str) -> str:
     """Return the ASCII digits of a text."""
     return _NO_DIGIT.sub("", text)
+
+
+_AROUND = 60  # characters: rules that need a vendor's name look no farther than 50 back
+_MAX_WINDOW = 20_000
+
+
+def windows(words: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the surroundings of some words, those that touch joined.
+
+    :param words: Start and end of each word, in order of place.
+    :param size: Length of the text.
+    """
+    start, end = 0, -1
+    for first, last in words:
+        if first - _AROUND <= end and end - start < _MAX_WINDOW:
+            end = min(size, last + _AROUND)
+            continue
+        if end > 0:
+            yield start, end
+        start, end = max(0, first - _AROUND), min(size, last + _AROUND)
+    if end > 0:
+        yield start, end
