@@ -17,8 +17,7 @@ Record = Mapping[str, object]
 
 _ROLES = {"GENERATION": LLM, "AGENT": AGENT, "CHAIN": AGENT, "TOOL": TOOL}
 _OBSERVATION_KEYS = frozenset({
-    "usage_details", "parent_observation_id", "completion_start_time", "provided_model_name", "prompt_name",
-    "cost_details", "status_message",
+    "usage_details", "parent_observation_id", "provided_model_name", "cost_details", "usage_pricing_tier_id",
 })  # fmt: skip
 _TRACE_KEYS = frozenset({"bookmarked", "release", "public", "session_id", "project_id", "html_path", "total_cost"})
 _SCORE_KEYS = frozenset({"data_type", "source", "string_value", "observation_id", "config_id"})

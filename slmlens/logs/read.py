@@ -292,7 +292,12 @@ class _Reading:
         if self.skipped:
             shown = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:5])
             more = f"; and {len(self.skipped) - 5:,} more" if len(self.skipped) > 5 else ""  # noqa: PLR2004 - as shown
-            notes.append(f"{len(self.skipped):,} files of the folder were skipped: {shown}{more}.")
+            what = (
+                "1 file of the folder was"
+                if len(self.skipped) == 1
+                else f"{len(self.skipped):,} files of the folder were"
+            )
+            notes.append(f"{what} skipped: {shown}{more}.")
         return notes
 
     def _rejects_frame(self, names: Sequence[str]) -> pl.DataFrame:

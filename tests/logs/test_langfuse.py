@@ -252,3 +252,11 @@ def test_a_trace_that_holds_its_observations_is_read(tmp_path):
     trace = {"id": "t1", "timestamp": "2026-09-21T10:00:00Z", "sessionId": "reader-1", "observations": [observation()]}
     (tmp_path / "trace.json").write_bytes(orjson.dumps(trace))
     assert only(read_calls([tmp_path / "trace.json"], redactor=PlainRedactor()))["session_id"] is not None
+
+
+def test_a_gateways_rows_with_trace_ids_are_not_taken_for_langfuses(read):
+    row = {"id": "1", "trace_id": "t", "call_type": "acompletion", "completionStartTime": 1_790_000_000.0,
+           "startTime": 1_790_000_000.0, "model": "gpt-4o", "messages": CHAT[:2],
+           "response": {"choices": [{"message": {"role": "assistant", "content": ANSWER}}]}}  # fmt: skip
+    call = only(read(row))
+    assert (call["format"], call["message_ids"] is None) == ("openai_pairs", False)
