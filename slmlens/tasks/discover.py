@@ -17,7 +17,7 @@ from slmlens.tasks.forms import answer_forms, kind_of
 from slmlens.tasks.identity import anchor_of, task_ids
 from slmlens.tasks.prompts import prompts_of
 from slmlens.tasks.shingles import stable_hash
-from slmlens.tasks.sites import CallSite, find_sites, joined_edits
+from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     settings = settings or DiscoverySettings()
     prompts = prompts_of(calls, k_task=settings.k_task)
     corpus = build_corpus(calls, prompts, k_task=settings.k_task)
-    sites, placed = find_sites(calls, prompts, corpus, replace(settings.skeleton, k_task=settings.k_task))
+    skeleton = replace(settings.skeleton, k_task=settings.k_task)
+    trees = grow_trees(prompts, corpus, skeleton)
+    sites, placed = find_sites(calls, prompts, corpus, trees, skeleton)
     texts = site_texts(calls, prompts, sites, placed)
     sites, placed = joined_edits(calls, sites, placed, {n: t.fixed_words() for n, t in texts.items()})
     placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")

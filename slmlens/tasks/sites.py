@@ -16,7 +16,7 @@ from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.edits import SiteTimes, prompt_edits
 from slmlens.tasks.prompts import Prompts, declared
 from slmlens.tasks.shingles import I64, U64
-from slmlens.tasks.skeletons import UNASSIGNED, assign, fit_skeletons, sites_of
+from slmlens.tasks.skeletons import UNASSIGNED, Node, assign, fit_skeletons, sites_of
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,21 @@ class CallSite:
     earlier: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
 
 
+def grow_trees(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> dict[str, Node]:
+    """Return one skeleton tree for each partition of the prompts; site numbers are unique over all of them."""
+    rows = _rows_of_partitions(prompts)
+    return dict(zip(rows, fit_skeletons(corpus, list(rows.values()), settings), strict=True))
+
+
 def find_sites(
-    calls: Calls, prompts: Prompts, corpus: Corpus, settings: SkeletonSettings
+    calls: Calls, prompts: Prompts, corpus: Corpus, trees: Mapping[str, Node], settings: SkeletonSettings
 ) -> tuple[list[CallSite], pl.DataFrame]:
     """Return the call sites that recur, and every call's place.
 
+    :param trees: Of :func:`grow_trees`.
     :returns: Sites, and the rows of ``prompts.calls`` with ``site`` (null: unassigned) and ``strength`` beside them.
     """
-    sites, by_variant = _fitted(prompts, corpus, settings)
+    sites, by_variant = _fitted(prompts, corpus, trees, settings)
     placed = prompts.calls.join(by_variant, on="variant", how="left", maintain_order="left")
     sites, placed = _with_declared_steps(sites, placed, settings.k_task)
     placed = _with_units(sites, placed)
@@ -67,19 +74,23 @@ def find_sites(
     return _in_applications(calls, sites, placed, settings.k_task), placed
 
 
-def _fitted(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> tuple[list[CallSite], pl.DataFrame]:
+def _rows_of_partitions(prompts: Prompts) -> dict[str, I64]:
     partitions = (
         prompts.variants.with_row_index("variant")
         .group_by("partition", maintain_order=True)
         .agg(pl.col("variant").cast(pl.Int64))
     )
-    rows: list[I64] = [np.array(r, dtype=np.int64) for r in partitions.get_column("variant").to_list()]
+    return {name: np.array(rows, dtype=np.int64) for name, rows in partitions.rows()}
+
+
+def _fitted(
+    prompts: Prompts, corpus: Corpus, trees: Mapping[str, Node], settings: SkeletonSettings
+) -> tuple[list[CallSite], pl.DataFrame]:
     site = np.full(prompts.variants.height, UNASSIGNED, dtype=np.int64)
     strength = np.zeros(prompts.variants.height)
     sites = []
-    for tree, mine, partition in zip(
-        fit_skeletons(corpus, rows, settings), rows, partitions.get_column("partition"), strict=True
-    ):
+    for partition, mine in _rows_of_partitions(prompts).items():
+        tree = trees[partition]
         site[mine], strength[mine] = assign(tree, corpus.matrix[mine], corpus.hashes, settings.contained)
         service, step = declared(partition)
         sites += [CallSite(n.site, n.core, n.firm, n.by_content, service, step) for n in sites_of(tree)]
