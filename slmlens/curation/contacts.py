@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from slmlens.curation.spans import Span, after_escape, boundary, digits_of, preceding
+from slmlens.curation.spans import Span, after_escape, boundary, digits_of, following, preceding
 
 _SIGNS = ("@", "%40", "\\u0040", "[at]", "(at)")
 _LOCAL_WIDTH = 64  # RFC 5321, 4.5.3.1.1
@@ -56,10 +56,12 @@ _AFTER_PLUS = r"\(?[1-9][0-9]{0,3}\)?(?:[ .\-/()\u00a0\u2009\u202f\u2010-\u2013]
 _PLUS = tuple((sign, re.compile(re.escape(sign) + _AFTER_PLUS)) for sign in ("+", "%2B", "%2b", "\\u002b", "\\u002B"))
 _GROUP_END = re.compile(r"[0-9](?![0-9])")
 _SEP = "[ .\\-\u00a0\u2009\u202f\u2010-\u2013]"
+_EXTENSION = r"(?:\s?x\.?\s?|,?\s?ext(?:ension)?\.?\s?)[0-9]{1,6}"
+_AT_EXTENSION = re.compile(_EXTENSION)
 _AMERICAN = re.compile(
     rf"(?:1{_SEP})?(?:\([2-9][0-9]{{2}}\){_SEP}?[2-9][0-9]{{2}}{_SEP}?[0-9]{{4}}"
     r"|[2-9][0-9]{2}([-\u2010-\u2013])[2-9][0-9]{2}\1[0-9]{4}|[2-9][0-9]{2} [2-9][0-9]{2}-[0-9]{4}"
-    r"|[2-9][0-9]{2}\.[2-9][0-9]{2}\.[0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])"
+    rf"|[2-9][0-9]{{2}}\.[2-9][0-9]{{2}}\.[0-9]{{4}})(?:{_EXTENSION})?(?![0-9A-Za-z_]|[.-][0-9])"
 )
 _ZEROS = re.compile(r"(?!00[0-9]{2}-[0-9]{2}-[0-9]{2}[ T])00[1-9][0-9]{0,2}(?:[ .\-/()]{1,3}[0-9]{2,8}){2,5}(?![0-9])")
 _PHONE_WORD = re.compile(
@@ -67,6 +69,10 @@ _PHONE_WORD = re.compile(
     r"|tel[eé]fono|m[oó]vil|celular|call (?:me|us|him|her|them)|\bdial\b|hotline)"
     r"(?:[ _-]?(?:number|no\.?|nr\.?|num|n°))?\.?[\"'\\]{0,4}(?: (?:is|at|on|under|to))?[\s:=\"'\\#]{0,6}$"
 )
+_PHONE_WORD_AFTER = re.compile(
+    r" is (?:[a-z]{2,8} ){0,2}(?:phone|tel|telephone|mobile|cell|cellphone|fax|whatsapp)(?![a-z])"
+)
+_AT_X = frozenset("xX")
 _MIN_DIGITS, _MAX_DIGITS = 7, 15  # ITU-T E.164
 _BARE_MIN_DIGITS = 10
 _AMERICAN_MIN = 10
@@ -91,14 +97,17 @@ def national_phones(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _international(text: str, found: re.Match[str], first: int) -> Iterator[Span]:
     before = boundary(text, found.start())
-    if before.isalnum() or before in {"_", "+", ")", "]"} or text[found.end() : found.end() + 1].isalnum():
+    extension = _AT_EXTENSION.match(text, found.end())
+    last = extension.end() if extension else found.end()
+    if before.isalnum() or before in {"_", "+", ")", "]"}:
         return
     for end in reversed([group.end() for group in _GROUP_END.finditer(text, first, found.end())]):
         digits = digits_of(text[first:end])
         if len(digits) < (_BARE_MIN_DIGITS if len(digits) == end - first else _MIN_DIGITS):
             return
-        if _is_possible(digits):
-            yield Span(found.start(), end, "PHONE", digits)
+        after = last if extension and end == found.end() else end
+        if not text[after : after + 1].isalnum() and _is_possible(digits):
+            yield Span(found.start(), after, "PHONE", digits)
             return
 
 
@@ -112,10 +121,10 @@ def _is_possible(digits: str) -> bool:
 
 
 def _american(text: str, start: int, end: int) -> Iterator[Span]:
-    for found in _AMERICAN.finditer(text, start, min(len(text), end + 2)):
+    for found in _AMERICAN.finditer(text, start, min(len(text), end + 18)):
         before = boundary(text, found.start())
         if not (before.isalnum() or before in {"_", "+", "-", ".", "/"}):
-            yield Span(found.start(), found.end(), "PHONE", "1" + digits_of(found.group())[-10:])
+            yield Span(found.start(), found.end(), "PHONE", "1" + digits_of(_AT_EXTENSION.sub("", found.group()))[-10:])
 
 
 def _from_abroad(text: str, start: int, end: int) -> Iterator[Span]:
@@ -128,13 +137,16 @@ def _from_abroad(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _after_phone_word(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield digits that a word before them, or ``is my phone`` behind them, says to be a telephone number."""
     last = text[max(0, start - 8) : start].rstrip(" :=\"'\\#(")[-1:]
-    if not (last.isalpha() or last in {".", "°"}):
+    if not (last.isalpha() or last in {".", "°"} or text.startswith(" is ", end) or text[end : end + 1] in _AT_X):
         return
-    digits = digits_of(text[start:end])
+    extension = _AT_EXTENSION.match(text, end)
+    end = extension.end() if extension else end
+    digits = digits_of(text[start : extension.start() if extension else end])
     if not _MIN_DIGITS <= len(digits) <= _MAX_DIGITS or text[end : end + 1].isalnum():
         return
     if text[start - 1 : start] == "(":
         start -= 1
-    if _PHONE_WORD.search(preceding(text, start)):
+    if _PHONE_WORD.search(preceding(text, start)) or _PHONE_WORD_AFTER.match(following(text, end)):
         yield Span(start, end, "PHONE", digits.lstrip("0"))

@@ -14,15 +14,17 @@ _WORD_CHARACTERS = string.ascii_letters + string.digits + "_-"
 _REST_OF_WORD = re.compile(r"[A-Za-z0-9_-]*")
 _SHORTEST, _LONGEST = 20, 1000  # longer words are encoded blobs, which are not looked into
 _DIGIT_IN_WORD = re.compile(r"[0-9](?:(?=[A-Za-z0-9_-]{10})|(?<=[A-Za-z0-9_-]{10}))")  # any digit of 20 characters
-_HUGGING_FACE = "hf_"
-_LETTERS_ONLY = re.compile(r"hf_[A-Za-z]{30,60}")  # the one well-known key that may hold no digit
+_NO_DIGIT_NEEDED = ("hf_", "glpat-", "k_live_", "k_test_", "AKIA", "dckr_pat_")
+_LETTERS_ONLY = re.compile(
+    r"(?:hf_|glpat-|dckr_pat_|[sr]k_(?:live|test)_)[A-Za-z_-]{20,64}|AKIA[A-Z]{16}"
+)  # those that are so short, or so made, that one in a hundred or more holds no digit
 _KEYS = re.compile(
     r"sk-ant-[\w-]{20,300}|sk-(?:[a-z]{2,12}-){0,3}[\w-]{20,300}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}"
     r"|github_pat_\w{22,255}|gh[opsur]_[A-Za-z0-9]{36,255}|(?:dckr|sgp|figd|shp)_?pat_[\w-]{20,200}|shpat_[0-9a-fA-F]{32}"
     r"|lsv2_(?:pt|sk)_\w{32,80}|A(?:KIA|SIA)[0-9A-Z]{16}|AIza[\w-]{35}|ya29\.[\w-]{20,400}"
     r"|xox[abeprs]-[\w-]{10,250}|xapp-[\w-]{10,250}|whsec_[A-Za-z0-9+/=]{24,200}|SG\.[\w-]{16,64}\.[\w-]{16,64}|glpat-[\w-]{20,64}"
     r"|npm_[A-Za-z0-9]{36}|hf_[A-Za-z]{30,60}|hf_[A-Za-z0-9]{30,60}|pypi-[\w-]{50,400}|gsk_[A-Za-z0-9]{40,80}|xai-[A-Za-z0-9]{40,100}"
-    r"|GOCSPX-[\w-]{28}|NRAK-[A-Z0-9]{27}|CFPAT-[\w-]{40,50}|sntry[su]_[\w+/=-]{40,200}|pscale_\w{2,8}_[\w.-]{32,64}"
+    r"|hv[sbr]\.[\w-]{80,200}|GOCSPX-[\w-]{28}|NRAK-[A-Z0-9]{27}|CFPAT-[\w-]{40,50}|sntry[su]_[\w+/=-]{40,200}|pscale_\w{2,8}_[\w.-]{32,64}"
     r"|tfp_[\w.-]{40,64}|ntn_[A-Za-z0-9]{40,60}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|SK[0-9a-f]{32}|[0-9a-f]{32}-us[0-9]{1,2}"
     r"|[0-9]{8,10}:AA[\w-]{33}|[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}|EAA[A-Za-z0-9]{80,400}|glsa_\w{32,60}"
     r"|r8_[A-Za-z0-9]{37}|nvapi-[\w-]{40,100}|dop_v1_[0-9a-f]{64}|pplx-[A-Za-z0-9]{40,64}|tvly-[\w-]{20,64}|key-[0-9a-f]{32}"
@@ -43,7 +45,11 @@ _VARIABLE = re.compile(r"^(?:\$|%[A-Z]|\{|\[|\*+$|x+$|\.+$|your|my_?|<|example$)
 
 def token_like(text: str) -> list[tuple[int, int]]:
     """Return start and end of each word that may be a key: 20 to 1,000 characters with a digit, in order of place."""
-    words = [found.span() for found in _LETTERS_ONLY.finditer(text)] if _HUGGING_FACE in text else []
+    words = (
+        [found.span() for found in _LETTERS_ONLY.finditer(text)]
+        if any(hint in text for hint in _NO_DIGIT_NEEDED)
+        else []
+    )
     hint = _DIGIT_IN_WORD.search(text)
     while hint:
         at = hint.start()
@@ -164,7 +170,7 @@ def _is_mixed(value: str) -> bool:
 
 
 def _has_body(value: str) -> bool:
-    return _is_mixed(value) or value.startswith(_HUGGING_FACE)
+    return _is_mixed(value) or bool(_LETTERS_ONLY.fullmatch(value) and not value.islower())
 
 
 def _is_random(value: str) -> bool:

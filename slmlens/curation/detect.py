@@ -13,8 +13,8 @@ from slmlens.curation.spans import PLACEHOLDER, Span, resolve, stretches
 Finder = Callable[[str], Iterable[Span]]
 """What looks for further values in a text and hands on each as a span."""
 
-_LETTERED = re.compile(r"[A-Z][A-Z](?=[ ]?[0-9]{2})")
-_LETTERED_ANY_CASE = re.compile(r"[A-Za-z][A-Za-z](?=[ ]?[0-9]{2})")
+_LETTERED = re.compile(r"[A-Z][A-Z](?=[ -]?[0-9]{2})")
+_LETTERED_ANY_CASE = re.compile(r"[A-Za-z][A-Za-z](?=[ -]?[0-9]{2})")
 
 
 def find_values(text: str, more: Sequence[Finder] = ()) -> list[Span]:

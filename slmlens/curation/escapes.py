@@ -33,7 +33,7 @@ def _found_in(text: str, start: int, end: int, find: Callable[[str], Iterable[Sp
     before = text[lead:start]
     for span in find(before + decoded):
         first, last = span.start - len(before), span.end - len(before)
-        if first >= 0 and any(places[at + 1] - places[at] > 1 for at in range(first, last)):
+        if first >= 0:
             yield Span(places[first], places[last], span.kind, span.value)
 
 

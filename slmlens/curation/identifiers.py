@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from slmlens.curation.spans import Span, boundary, digits_of, preceding
+from slmlens.curation.spans import Span, boundary, digits_of, following, preceding
 
 _GAP = "[ .\\-\u00a0\u2009\u202f\u2010-\u2013]"
 _NOT_AFTER = r"(?![0-9A-Za-z_]|[.,-][0-9])"
@@ -53,8 +53,12 @@ def cards(text: str, start: int, end: int) -> Iterator[Span]:
         if before.isalnum() or before in {"_", ".", "-"} or not _issued(digits) or not luhn(digits):
             continue
         bare = len(digits) == len(found.group())
-        if not bare or len(digits) in _SELF_EVIDENT_LENGTHS or _CARD_WORD.search(preceding(text, found.start())):
+        if not bare or len(digits) in _SELF_EVIDENT_LENGTHS or _is_announced(_CARD_WORD, text, found):
             yield Span(found.start(), found.end(), "CARD", digits)
+
+
+def _is_announced(word: re.Pattern[str], text: str, found: re.Match[str]) -> bool:
+    return bool(word.search(preceding(text, found.start())) or word.search(following(text, found.end())))
 
 
 def _issued(digits: str) -> bool:
@@ -109,7 +113,7 @@ _SSN = re.compile(
     r"(?!000|666|9[0-9]{2}[- ]?(?:[0-4]|6[6-9]|89|93))[0-9]{3}([- ]?)(?!00)[0-9]{2}\1(?!0000)[0-9]{4}"
     r"(?![0-9A-Za-z_]|[.-][0-9])"
 )
-_SSN_WORD = re.compile(r"\bssn\b|social[ _-]?security|\bitin\b")
+_SSN_WORD = re.compile(r"(?<![a-z])(?:ssn|itin)(?![a-z])|social[ _-]?security")
 
 
 def social_security(text: str, start: int, end: int) -> Iterator[Span]:
@@ -118,5 +122,5 @@ def social_security(text: str, start: int, end: int) -> Iterator[Span]:
         before = boundary(text, found.start())
         if before.isalnum() or before in {"_", "-", ".", "+"}:
             continue
-        if found.group(1) == "-" or _SSN_WORD.search(preceding(text, found.start())):
+        if found.group(1) == "-" or _is_announced(_SSN_WORD, text, found):
             yield Span(found.start(), found.end(), "SSN", digits_of(found.group()))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from slmlens.curation.spans import Span, boundary, preceding
+from slmlens.curation.spans import Span, boundary, following, preceding
 
 
 class _Scheme(NamedTuple):
@@ -66,8 +66,9 @@ def _cpf(value: str) -> bool:
 
 
 def _nir(value: str) -> bool:
-    """France: the last two digits are 97 minus the rest modulo 97."""
-    return 97 - int(value[:13]) % 97 == int(value[13:])
+    """France: the last two digits are 97 minus the rest modulo 97; the departments of Corsica count as 19 and 18."""
+    body = value[:13].replace("2A", "19").replace("2B", "18")
+    return 97 - int(body) % 97 == int(value[13:])
 
 
 def _steuer_id(value: str) -> bool:
@@ -85,43 +86,48 @@ def _dni(value: str) -> bool:
     return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == value[-1]
 
 
+def _word(names: str) -> str:
+    """Return a pattern of whole words, which may be parts of a field's name (``user_cpf``)."""
+    return rf"(?<![a-z])(?:{names})(?![a-z])"
+
+
 _END = r"(?![0-9A-Za-z_]|[.-][0-9])"
 _SCHEMES = (
     _Scheme(
         re.compile(
-            rf"[12]([ ]?)[0-9]{{2}}\1(?:0[1-9]|1[0-2]|[2-9][0-9])\1[0-9]{{2}}\1[0-9]{{3}}\1[0-9]{{3}}"
-            rf"[ ]?[0-9]{{2}}{_END}"
+            rf"[12]([ -]?)[0-9]{{2}}\1(?:0[1-9]|1[0-2]|[2-9][0-9])\1(?:[0-9]{{2}}|2[AB])\1[0-9]{{3}}\1[0-9]{{3}}"
+            rf"[ -]?[0-9]{{2}}{_END}"
         ),
         _nir,
-        re.compile(r"s[eé]curit[eé] sociale|\bnir\b|\binsee\b|\bnss\b"),
+        re.compile(rf"s[eé]curit[eé][ _]sociale|{_word('nir|insee|nss')}"),
         _always,
     ),
     _Scheme(
-        re.compile(rf"[1-9][0-9]([ ]?)[0-9]{{3}}\1[0-9]{{3}}\1[0-9]{{3}}{_END}"),
+        re.compile(rf"[1-9][0-9]([ -]?)[0-9]{{3}}\1[0-9]{{3}}\1[0-9]{{3}}{_END}"),
         _steuer_id,
-        re.compile(r"steuer|\bidnr|\btax[ _-]?id|\btin\b"),
+        re.compile(rf"steuer|(?<![a-z])idnr|(?<![a-z])tax[ _-]?id|{_word('tin')}"),
         _never,
     ),
     _Scheme(
         re.compile(rf"(?:[0-9]{{8}}|[XYZ]-?[0-9]{{7}})-?[A-HJ-NP-TV-Z]{_END}"),
         _dni,
-        re.compile(r"\bdni\b|\bnie\b|\bnif\b|documento"),
+        re.compile(rf"{_word('dni|nie|nif')}|documento"),
         _always,
     ),
     _Scheme(
         re.compile(rf"[2-9][0-9]{{3}}([ -]?)[0-9]{{4}}\1[0-9]{{4}}{_END}"),
         verhoeff,
-        re.compile(r"aadhaa?r|\buidai?\b"),
+        re.compile(rf"aadhaa?r|{_word('uidai?')}"),
         _never,
     ),
     _Scheme(
         re.compile(rf"(?:[0-9]{{3}}\.[0-9]{{3}}\.[0-9]{{3}}-[0-9]{{2}}|[0-9]{{11}}){_END}"),
         _cpf,
-        re.compile(r"\bcpf\b"),
+        re.compile(_word("cpf")),
         _grouped,
     ),
 )
-_LEAD = 3
+_LEAD = 12  # a letter may stand among the digits
 _SHORTEST = 7
 _ANY_SHAPE = re.compile(
     "|".join(re.sub(r"\\1", "[ -]?", scheme.shape.pattern).replace("([", "(?:[") for scheme in _SCHEMES)
@@ -141,14 +147,16 @@ def national_ids(text: str, start: int, end: int) -> Iterator[Span]:
             if before.isalnum() or before in {"_", ".", "-", "+"}:
                 continue
             value = "".join(c for c in found.group() if c.isalnum())
-            if scheme.valid(value) and (
-                scheme.telling(found.group()) or scheme.word.search(preceding(text, found.start()))
-            ):
+            if scheme.valid(value) and (scheme.telling(found.group()) or _announced(scheme.word, text, found)):
                 yield Span(found.start(), found.end(), "NATIONAL_ID", value)
 
 
-_NINO = re.compile(rf"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]([ ]?)[0-9]{{2}}\1[0-9]{{2}}\1[0-9]{{2}}\1[A-D]{_END}")
-_NINO_WORD = re.compile(r"national[ _-]?insurance|\bnino\b|\bni (?:number|no)")
+def _announced(word: re.Pattern[str], text: str, found: re.Match[str]) -> bool:
+    return bool(word.search(preceding(text, found.start())) or word.search(following(text, found.end())))
+
+
+_NINO = re.compile(rf"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]([ -]?)[0-9]{{2}}\1[0-9]{{2}}\1[0-9]{{2}}\1[A-D]{_END}")
+_NINO_WORD = re.compile(rf"national[ _-]?insurance|{_word('nino')}|(?<![a-z])ni[ _-]?(?:number|no)")
 _NINO_NEVER = frozenset(("BG", "GB", "KN", "NK", "NT", "TN", "ZZ"))
 
 
@@ -158,5 +166,5 @@ def national_insurance(text: str, start: int) -> Iterator[Span]:
     before = boundary(text, start)
     if found is None or before.isalnum() or before == "_" or found.group()[:2] in _NINO_NEVER:
         return
-    if found.group(1) or _NINO_WORD.search(preceding(text, start)):
-        yield Span(start, found.end(), "NATIONAL_ID", found.group().replace(" ", ""))
+    if found.group(1) or _announced(_NINO_WORD, text, found):
+        yield Span(start, found.end(), "NATIONAL_ID", "".join(c for c in found.group() if c.isalnum()))

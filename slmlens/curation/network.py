@@ -11,18 +11,22 @@ from slmlens.curation.spans import Span, boundary, preceding
 _IPV4_TAIL = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z_]|[.-][0-9])")
 _IPV4_HEAD = re.compile(r"(?<![0-9])[0-9]{1,3}$")
 _IPV6_HINT = re.compile(r"::[0-9A-Fa-f]|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:")
-_IPV6 = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{4}(?::{1,2}[0-9A-Fa-f]{1,4}){1,7}(?:::)?")
+_IPV6 = re.compile(
+    r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{4}(?::{1,2}[0-9A-Fa-f]{1,4}){1,7}(?:::)?|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4})"
+)
 _DOCUMENTATION = tuple(
     ipaddress.ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")
 )
 """RFC 5737, RFC 3849 and RFC 9637."""
 _VERSION_BEFORE = re.compile(
-    r"(?:[a-z)][/ ]v|[a-z)]/|[=<>~^!]=[ ]?|[<>~^][ ]?"
+    r"(?:[a-z)][/ ]v|[a-z)]/|[=<>~^!]=[ ]?|[<~^][ ]?|(?<=\s)>[ ]?"
     r"|\b(?:version|release|build|ver|section|sec|chapter|figure|fig|table|step|clause|§)\.?"
     r"[\"'\\]{0,2}[ :=]{0,3}[\"'\\]{0,2}v?)$"
 )
 _NUMBERING_MAX = 20
 _PRIVATE_A = 10
+_V4 = 4
+_NO_HOST = frozenset((0, 255))  # first byte of "this network" and of netmasks
 
 
 def ip_addresses(text: str) -> Iterator[Span]:
@@ -75,7 +79,7 @@ def _ipv6(text: str, found: re.Match[str]) -> str | None:
 
 def _names_no_machine(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Tell an address that names no machine in particular: loopback, unspecified, a netmask, a documentation range."""
-    if address.is_loopback or address.is_unspecified or address.packed[:1] in {b"\x00", b"\xff"}:
+    if address.is_loopback or address.is_unspecified or (address.version == _V4 and address.packed[0] in _NO_HOST):
         return True
     return any(address in network for network in _DOCUMENTATION if network.version == address.version)
 

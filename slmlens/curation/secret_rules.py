@@ -18,10 +18,14 @@ without one costs nothing here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from slmlens.curation.spans import PLACEHOLDER, Span, windows
+
+_HIDES_END = re.compile(PLACEHOLDER.pattern + r"|\\+[nrt]|[.,:;!?)\]}>*]+(?=[\s\"'\\]|$)|&")
+"""What ends a word in prose, JSON and URLs, and not for the rules, which ask for white space or a quotation mark."""
 
 _LEFT_OUT = frozenset(("generic-api-key",))
 
@@ -35,8 +39,8 @@ def maintained_rules(text: str, words: Sequence[tuple[int, int]]) -> Iterator[Sp
     if scan is None:
         return
     for start, end in windows(words, len(text)):
-        window = text[start:end]
-        for secret in scan(PLACEHOLDER.sub(lambda found: " " * len(found.group()), window)):
+        window = _HIDES_END.sub(lambda found: " " * len(found.group()), text[start:end])
+        for secret in scan(window):
             at = window.find(secret)
             while at >= 0:
                 yield Span(start + at, start + at + len(secret), "SECRET", secret)

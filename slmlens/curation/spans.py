@@ -59,6 +59,18 @@ def preceding(text: str, start: int, width: int = 40) -> str:
     return text[max(0, start - width) : start].lower()
 
 
+_REST = re.compile(r"[^.!?;:=\n\\0-9]*")
+
+
+def following(text: str, end: int, width: int = 40) -> str:
+    """Return the rest of the sentence behind ``end`` in lower case, ``width`` characters at most.
+
+    A word behind a value tells as much as one before it (``12345678 is my account number``), unless a sentence ends
+    or a line breaks in between, or the next value begins.
+    """
+    return _REST.match(text[end : end + width]).group().lower()  # type: ignore[union-attr]
+
+
 def resolve(spans: Iterable[Span], barred: Iterable[tuple[int, int]] = ()) -> list[Span]:
     """Return the findings that stand, in order of place: of two that overlap the longer, then the earlier.
 
