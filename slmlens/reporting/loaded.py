@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from slmlens.curation.counts import placeholder_counts
 from slmlens.curation.spans import NOT_COVERED
-from slmlens.reporting.grid import Grid
+from slmlens.errors import SettingError
+from slmlens.reporting.grid import Grid, Words
 from slmlens.reporting.money import dollars, money_unit, places_for, rounded, usd
 from slmlens.reporting.text import counted, sentence
 from slmlens.results import Calls
 from slmlens.spend.ledger import Ledger, build_ledger
 from slmlens.tables import AssignmentsTable
+
+if TYPE_CHECKING:
+    from slmlens.curation.recall import RedactionRecall
 
 _MOST_FILES = 25
 _MOST_MODELS = 25
@@ -28,6 +33,8 @@ _FOUND = {
     "IP": "internet addresses (IP)",
     "SECRET": "keys, tokens and passwords",
     "CONNECTION": "connection strings",
+    "NATIONAL_ID": "national identity numbers",
+    "PATH": "names in file paths",
 }
 
 
@@ -78,7 +85,7 @@ def redaction_table(calls: Calls) -> Grid:
     """
     rows = [
         {
-            "kind": _FOUND.get(kind, sentence(kind.replace("_", " ").lower())[:-1]),
+            "kind": _kind_words(kind),
             "placeholder": f"<{kind}:…>",
             "places": n,
         }
@@ -150,3 +157,31 @@ def _nothing_found(calls: Calls) -> str:
 
 def _numbers(row: dict[str, object]) -> Sequence[str]:
     return [name for name in row if name not in {"provider", "model"}]
+
+
+def recall_table(calls: Calls, measure: Callable[[Calls], RedactionRecall]) -> Grid | Words:
+    """Return how many of the values that were planted into the log's own prompts the redaction found, by kind.
+
+    :param measure: :func:`slmlens.redaction_recall`.
+    :returns: Columns ``kind``, ``planted``, ``found``, ``recall`` and ``interval`` (90 %); or words, where the log
+        holds no prompt to plant a value into.
+    """
+    try:
+        measured = measure(calls)
+    except SettingError as obstacle:
+        return Words(f"Not measured. {obstacle.what[:1].upper()}{obstacle.what[1:]}.")
+    rows = [
+        {
+            "kind": _kind_words(row["kind"]),
+            "planted": row["planted"],
+            "found": row["found"],
+            "recall": f"{100 * row['recall']:.1f} %",
+            "interval": f"{100 * row['lo90']:.1f} to {100 * row['hi90']:.1f} %",
+        }
+        for row in measured.totals.iter_rows(named=True)
+    ]
+    return Grid(pl.DataFrame(rows), numbers=["planted", "found", "recall", "interval"], strong="kind")
+
+
+def _kind_words(kind: str) -> str:
+    return _FOUND.get(kind, sentence(kind.replace("_", " ").lower())[:-1])
