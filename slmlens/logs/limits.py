@@ -30,7 +30,7 @@ class Limits:
     inflated_floor: int = 1024 * _MB
     inflated_ratio: int = 1000
     lines_floor: int = 100_000
-    bytes_per_line: int = 2
+    bytes_per_line: int = 4
     refused: int = 100_000
     members: int = 10_000
     head: int = 16 * _MB

@@ -165,6 +165,8 @@ def read_items(
             break
     if head and head[0].refused == _BROKEN_OFF:
         raise SkippedFileError("the compressed file is damaged at its start")
+    if head and all(item.refused == too_long(limits.line) for item in head):
+        raise SkippedFileError(f"it begins with {too_long(limits.line)}")
     return head, chain(head, items)
 
 

@@ -1,0 +1,218 @@
+"""A few valid records of each format, for fuzzing. An e-mail address stands wherever a person's might."""
+
+from __future__ import annotations
+
+import json
+
+from tests.logs import traces
+from tests.logs.conftest import pair
+
+MAIL = "ana.maria@example.org"
+
+_ARGUMENTS = json.dumps({"to": MAIL, "copies": [1, 2], "body": {"text": f"Dear {MAIL}"}})
+_CALLED = {"id": "t1", "type": "function", "function": {"name": "send", "arguments": _ARGUMENTS}}
+_TOOLS = [{"type": "function", "function": {"name": "send", "parameters": {"type": "object"}}}]
+_USAGE = {"input_tokens": 9, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 3}
+_CHAT = [
+    {"role": "system", "content": "You post letters."},
+    {"role": "user", "content": [{"type": "text", "text": f"Write to {MAIL}"}]},
+    {"role": "assistant", "content": None, "tool_calls": [_CALLED]},
+    {"role": "tool", "tool_call_id": "t1", "content": f"sent to {MAIL}"},
+]
+_COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1_790_000_000,
+    "model": "gpt-4o",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"Sent, {MAIL}."}}],
+    "usage": {"prompt_tokens": 30, "prompt_tokens_details": {"cached_tokens": 8}, "completion_tokens": 4},
+}
+_RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "created_at": 1_790_000_000.5,
+    "completed_at": 1_790_000_002,
+    "previous_response_id": "resp_0",
+    "model": "gpt-4o",
+    "output": [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": f"Sent to {MAIL}"}]},
+        {"type": "function_call", "call_id": "f1", "name": "send", "arguments": _ARGUMENTS},
+    ],
+    "usage": _USAGE,
+}
+_CHUNK = {"id": "c-9", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": MAIL}}]}
+
+
+def _claude_line(kind: str, n: int, content: object, **more: object) -> dict[str, object]:
+    return {
+        "type": kind,
+        "uuid": f"u{n}",
+        "parentUuid": f"u{n - 1}",
+        "sessionId": MAIL,
+        "isSidechain": False,
+        "timestamp": f"2026-09-01T10:00:{n:02}Z",
+        "cwd": f"/home/{MAIL}",
+        "message": {"role": kind, "content": content},
+        **more,
+    }
+
+
+def _claude_code() -> list[dict[str, object]]:
+    said = {
+        "role": "assistant",
+        "id": "msg_1",
+        "model": "claude-sonnet-4-5",
+        "content": [{"type": "text", "text": f"I ask {MAIL}."}],
+        "usage": {"input_tokens": 3, "cache_read_input_tokens": 2, "output_tokens": 4},
+    }
+    spawned = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"subagent_type": "poster", "prompt": MAIL}}
+    return [
+        {"type": "summary", "summary": MAIL, "leafUuid": "u9"},
+        _claude_line("user", 1, f"Write to {MAIL}"),
+        _claude_line("assistant", 2, None, requestId="r1", message=said),
+        _claude_line("assistant", 3, None, requestId="r1", message={**said, "content": [spawned]}),
+        _claude_line("user", 4, MAIL, isSidechain=True, agentId="a1", parentUuid=None),
+        _claude_line("assistant", 5, None, isSidechain=True, agentId="a1", message={**said, "id": "msg_2"}),
+        _claude_line(
+            "user", 6, [{"type": "tool_result", "tool_use_id": "t1", "content": MAIL}], toolUseResult={"agentId": "a1"}
+        ),
+        _claude_line("assistant", 7, None, costUSD=0.01, message={**said, "id": "msg_3"}),
+    ]
+
+
+def _openai_pairs() -> list[dict[str, object]]:
+    blocks = [{"type": "text", "text": MAIL}, {"type": "tool_use", "id": "t", "name": "send", "input": {"to": MAIL}}]
+    chat = {"model": "gpt-4o", "messages": _CHAT, "tools": _TOOLS, "response_format": {"type": "json_object"}}
+    items = [{"role": "user", "content": MAIL}, {"type": "function_call_output", "call_id": "f", "output": MAIL}]
+    messages = [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": MAIL}]}]
+    usage = {"input_tokens": 3, "cache_read_input_tokens": 2, "output_tokens": 1}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": blocks, "stop_reason": "tool_use"}
+    return [
+        pair(
+            MAIL, MAIL, session_id=MAIL, end_user=MAIL, timestamp="2026-09-01T10:00:00Z", latency_ms=3, tags=[MAIL],
+            metadata={"step": f"post to {MAIL}", "team": MAIL}, service=MAIL, cost_usd=0.002,
+        ),
+        {"request": chat, "response": _COMPLETION, "trace_id": "t1", "span_id": "s1", "parent_id": "s0"},
+        {"request": {"model": "gpt-4o", "input": items, "instructions": "Post."}, "response": _RESPONSE},
+        {"request": {"max_tokens": 5, "system": MAIL, "messages": messages}, "response": {**message, "usage": usage}},
+        {
+            "url": "https://api.openai.com/v1/chat/completions",
+            "status": 200,
+            "request": json.dumps({"messages": _CHAT}),
+            "response_stream": f"data: {json.dumps(_CHUNK)}\n\ndata: [DONE]\n\n",
+        },
+        {"request": {"messages": _CHAT}, "response": {"status_code": 429, "body": {"error": {"message": MAIL}}}},
+        {"prompt": MAIL, "response": MAIL},
+        {"model": "gpt-4o", "timestamp": 1_790_000_000, "prompt_tokens": 3, "completion_tokens": 1, "user": MAIL},
+    ]  # fmt: skip
+
+
+def _langfuse() -> list[dict[str, object]]:
+    trace = {"id": "t1", "name": MAIL, "timestamp": "2026-09-21T10:00:00Z", "sessionId": MAIL, "userId": MAIL,
+             "tags": [MAIL], "public": False, "metadata": json.dumps({"team": MAIL})}  # fmt: skip
+    agent = traces.observation(id="a1", type="AGENT", name=MAIL, usageDetails={}, input=MAIL, output=None)
+    leaf = traces.observation(
+        parentObservationId="a1",
+        input=json.dumps({"messages": _CHAT, "tools": _TOOLS}),
+        output=json.dumps({"role": "assistant", "content": MAIL}),
+        metadata=json.dumps({"langgraph_node": MAIL}),
+    )
+    row = traces.observation(id="o2", traceId="t2", input=_CHAT, output=[{"type": "text", "text": MAIL}], name=MAIL)
+    return [
+        {"trace": trace, "observations": [agent, leaf]},
+        row,
+        traces.snake_case({**row, "id": "o3", "input": json.dumps(_CHAT), "promptName": "post"}),
+        traces.snake_case({**trace, "id": "t2"}),
+        traces.observation(id="o4", level="ERROR", statusMessage=MAIL, input=MAIL, output=None),
+        {"id": "s1", "traceId": "t2", "name": "quality", "value": 1, "dataType": "NUMERIC", "source": "API"},
+    ]
+
+
+def _otlp() -> list[dict[str, object]]:
+    said = [{"role": "user", "parts": [{"type": "text", "content": MAIL}]}]
+    current = {**traces.current(), "gen_ai.input.messages": json.dumps(said), "gen_ai.conversation.id": MAIL}
+    current["user.id"] = current["gen_ai.agent.name"] = MAIL
+    numbered = {**traces.openllmetry(), "gen_ai.prompt.1.content": MAIL, "gen_ai.completion.0.content": MAIL}
+    numbered["traceloop.association.properties.session_id"] = MAIL
+    inference = {
+        **traces.openinference(),
+        "llm.input_messages.1.message.content": MAIL,
+        "metadata": f'{{"a":"{MAIL}"}}',
+    }
+    inference["session.id"] = MAIL
+    vercel = {**traces.vercel(), "ai.telemetry.metadata.sessionId": MAIL}
+    broken = {"code": 2, "message": MAIL}
+    return [
+        traces.request(
+            traces.span({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": MAIL}, own=9),
+            traces.span(current, own=1, parent=9),
+            service=MAIL,
+        ),
+        traces.request(traces.span({**numbered, "gen_ai.response.id": "c-2"}, own=2, parent=9, status=broken)),
+        traces.request(traces.span(inference, own=3), traces.span(vercel, own=4, parent=3)),
+        traces.request(traces.span({"gen_ai.operation.name": "chat", "gen_ai.system": "openai"}, own=5)),
+        traces.logs(
+            traces.event("gen_ai.user.message", {"content": MAIL}, own=5),
+            traces.event("gen_ai.choice", {"index": 0, "message": {"content": MAIL}}, own=5, at=7),
+        ),
+    ]
+
+
+def _openai_agents() -> list[dict[str, object]]:
+    def row(own: str, parent: str | None, data: dict[str, object], **more: object) -> dict[str, object]:
+        times = {"started_at": "2026-09-01T10:00:00Z", "ended_at": "2026-09-01T10:00:02Z"}
+        span = {"object": "trace.span", "id": own, "trace_id": "trace_1", "parent_id": parent, "span_data": data}
+        return {**span, **times, "error": None, **more}
+
+    generation = {"type": "generation", "input": _CHAT, "output": [{"role": "assistant", "content": MAIL}]}
+    return [
+        {"object": "trace", "id": "trace_1", "workflow_name": MAIL, "group_id": MAIL, "metadata": {"user_id": MAIL}},
+        row("span_1", None, {"type": "agent", "name": MAIL, "tools": ["send"]}),
+        row("span_2", "span_1", {**generation, "model": "gpt-4o", "usage": {"input_tokens": 9, "output_tokens": 3}}),
+        row("span_3", "span_1", {"type": "response", "response_id": "resp_1", "usage": _USAGE}),
+        {"span_id": "span_3", "trace_id": "trace_1", "input": MAIL, "response": _RESPONSE},
+        row("span_4", "span_1", {"type": "function", "name": "send", "input": MAIL, "output": MAIL}, error={"a": MAIL}),
+    ]
+
+
+def _openai_batch() -> list[dict[str, object]]:
+    asked = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-4o", "messages": _CHAT}}
+    params = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": MAIL}]}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": MAIL}]}
+    return [
+        {"custom_id": MAIL, **asked},
+        {"id": "batch_req_1", "custom_id": MAIL, "response": {"status_code": 200, "body": _COMPLETION}, "error": None},
+        {"custom_id": "b", **asked},
+        {"id": "batch_req_2", "custom_id": "b", "response": None, "error": {"code": "expired", "message": MAIL}},
+        {"custom_id": "c", "params": params},
+        {"custom_id": "c", "result": {"type": "succeeded", "message": message}},
+    ]
+
+
+def _openai_chat_dataset() -> list[dict[str, object]]:
+    said = {"role": "assistant", "content": MAIL}
+    return [
+        {"messages": [*_CHAT, said], "tools": _TOOLS},
+        {
+            "messages": [
+                {"role": "user", "content": MAIL},
+                {**said, "weight": 0},
+                {"role": "user", "content": "?"},
+                said,
+            ]
+        },
+    ]
+
+
+SEEDS = {
+    "claude_code": _claude_code(),
+    "langfuse": _langfuse(),
+    "openai_agents": _openai_agents(),
+    "openai_batch": _openai_batch(),
+    "openai_chat_dataset": _openai_chat_dataset(),
+    "openai_pairs": _openai_pairs(),
+    "otlp": _otlp(),
+}
+"""Records by the name of their format. A format that is read and has none here fails a test."""
