@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slmlens._version import __version__
 
 if TYPE_CHECKING:
+    from slmlens.curation.recall import redaction_recall as redaction_recall
     from slmlens.errors import SlmlensError as SlmlensError
     from slmlens.forgetting import forget as forget
     from slmlens.results import Calls as Calls
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SlmlensError": "slmlens.errors",
+    "redaction_recall": "slmlens.curation.recall",
     "forget": "slmlens.forgetting",
     "Calls": "slmlens.results",
     "Plan": "slmlens.results",

@@ -52,6 +52,11 @@ def run(
         Path | None,
         typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random)."),
     ] = None,
+    rules: Annotated[Path | None, typer.Option(help="YAML file of own redaction rules.")] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Also hide names of persons and places (the extra names).")
+    ] = False,
+    names_model: Annotated[str, typer.Option(help="spaCy model for --names: a package or a path.")] = "en_core_web_sm",
     audience: Annotated[
         str, typer.Option(help="leadership, finance or engineering: what the report shows first.")
     ] = "leadership",
@@ -71,6 +76,9 @@ def run(
         redact=redact,
         keep_text=text,
         key_file=key_file,
+        rules=rules,
+        names=names,
+        names_model=names_model,
         format=format,
         strict=strict,
         sampling_rate=sampling_rate,

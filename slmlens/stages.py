@@ -36,6 +36,9 @@ class Settings:
     :param redact: False keeps personal data in the run folder; ids are hashed all the same.
     :param keep_text: False (``--no-text``) stores no message text and no tool arguments.
     :param key_file: A file with the key of placeholders and hashes; None: ``SLMLENS_KEY``, else random for each run.
+    :param rules: A YAML file of own redaction rules; see :func:`slmlens.curation.rules.load_rules`.
+    :param names: True also hides names of persons and places, by a spaCy model (the extra ``names``).
+    :param names_model: That model: an installed package or a path.
     :param format: Name of a log format, for all files; None: recognised file by file.
     :param strict: True stops at the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds.
@@ -52,6 +55,9 @@ class Settings:
     redact: bool = True
     keep_text: bool = True
     key_file: Path | None = None
+    rules: Path | None = None
+    names: bool = False
+    names_model: str = "en_core_web_sm"
     format: str | None = None
     strict: bool = False
     sampling_rate: float = 1.0
@@ -105,12 +111,14 @@ def read_logs(
     """
     from slmlens import forgetting
     from slmlens.curation.forget import without_texts
-    from slmlens.curation.redact import Redaction, load_key
+    from slmlens.curation.redact import make_redaction
 
     settings = settings or Settings()
     _check_days(settings)
     paths = [Path(p).expanduser() for p in ([logs] if isinstance(logs, str | Path) else logs)]
-    redaction = Redaction(load_key(settings.key_file))
+    redaction = make_redaction(
+        settings.key_file, rules=settings.rules, names_model=settings.names_model if settings.names else None
+    )
     if run is None:
         return _read(paths, settings, redaction, progress or _silent)
     missing = [p.name for p in paths if not p.exists()]
@@ -133,6 +141,7 @@ def read_logs(
             sampling_rate=calls.sampling_rate,
             notes=list(calls.notes),
             redacted=settings.redact,
+            names_looked_for=settings.names,
             text_kept=keeps,
             price_day=str(dated.today),
             read_on=dt.datetime.now(dt.UTC).date().isoformat(),
@@ -271,7 +280,8 @@ def report(
         loaded: dict[str, Any] = json.loads(at.path("summary.json").read_text(encoding="utf-8"))
         return loaded
 
-    return run.stage("report", {"audience": audience}, compute=lambda: summary, save=save, load=load)
+    depends = {"audience": audience, "recall": summary["redaction"]["recall"]}
+    return run.stage("report", depends, compute=lambda: summary, save=save, load=load)
 
 
 def stored_settings(run: Run) -> Settings:
@@ -282,6 +292,7 @@ def stored_settings(run: Run) -> Settings:
     overrides = yaml.safe_load(facts.get("assumptions_text", "{}"))
     return Settings(
         redact=facts["redacted"],
+        names=facts.get("names_looked_for", False),
         keep_text=facts["text_kept"],
         assumptions=overrides if isinstance(overrides, dict) else None,
         today=dt.date.fromisoformat(facts["price_day"]),
@@ -314,7 +325,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
 
     from slmlens._version import __version__
     from slmlens.curation.counts import placeholder_counts
-    from slmlens.curation.spans import NOT_COVERED
+    from slmlens.curation.spans import not_covered
     from slmlens.forgetting import texts_removed_words
     from slmlens.reporting.summary import RunFacts, summarise
     from slmlens.reporting.text import counted
@@ -333,7 +344,8 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
             "enabled": settings.redact,
             "text_kept": facts.get("text_kept", settings.keep_text),
             "counts": placeholder_counts(calls.messages),
-            "not_covered": list(NOT_COVERED),
+            "not_covered": not_covered(names=settings.names),
+            "recall": facts.get("redaction_recall"),
         },
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
@@ -376,6 +388,8 @@ def _depends(settings: Settings) -> dict[str, object]:
 
     return {
         "redact": settings.redact,
+        "rules": settings.rules.read_text(encoding="utf-8") if settings.rules else None,
+        "names": settings.names_model if settings.names else None,
         "keep_text": settings.keep_text,
         "format": settings.format,
         "strict": settings.strict,

@@ -7,14 +7,16 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 import polars as pl
 
 from slmlens.curation.synthetic import LOCALES, Planted, makers
 from slmlens.errors import SettingError
+from slmlens.results import Calls
 
 ALL_FORMS = "all"
 _CONFIDENCE = 0.90
@@ -76,6 +78,47 @@ class RedactionRecall:
         """Return what the run's manifest and the summary carry: the day, n, seed, and the rows of whole kinds."""
         kinds = self.totals.drop("form").to_dicts()
         return {"measured_on": str(self.measured_on), "per_kind_and_form": self.n, "seed": self.seed, "kinds": kinds}
+
+
+class _Notebook(Protocol):
+    """Keeps facts of a run: a :class:`slmlens.run.Run`."""
+
+    def note(self, **facts: object) -> None: ...
+
+
+def redaction_recall(
+    calls: Calls, *, n: int = 50, seed: int = 0, rules: str | Path | None = None, run: _Notebook | None = None
+) -> RedactionRecall:
+    """Measure on the user's own prompts how much of what redaction promises to find it does find.
+
+    Synthetic values (Faker's and the vendors' formats) are planted at random white spaces of the redacted prompts, in
+    nine forms: at the start, in the middle and at the end of a sentence, in a JSON field, as ``key=value``, spaced,
+    dashed, in JSON inside JSON, and URL-encoded. It is recall on synthetic forms: real values may be written in others.
+
+    :param calls: Their ``messages`` with texts; any stage's result has them as ``.calls``.
+    :param n: Values a kind and form; 50 take some ten seconds in all.
+    :param seed: The same seed plants the same values in the same places.
+    :param rules: The file of own rules that the log was read with, so that they are at work as well.
+    :param run: A run whose manifest keeps the result; its next report prints it.
+    :returns: Counts by kind and form with 90 % intervals, and what was missed.
+    :raises SettingError: If the calls hold no text, or ``n`` is below 1, or the rules can't be used.
+    """
+    from slmlens.curation.redact import Redaction, new_key
+    from slmlens.curation.rules import load_rules
+    from slmlens.logs.messages import redacted
+
+    redaction = Redaction(new_key(), load_rules(Path(rules) if rules else None))
+    texts = calls.messages.get_column("text").drop_nulls()
+    measured = measure_recall(
+        texts.filter(texts.str.len_bytes() > 0).sort().to_list(),
+        lambda text: redacted(redaction, text),
+        redaction.find,
+        n=n,
+        seed=seed,
+    )
+    if run is not None:
+        run.note(redaction_recall=measured.record())
+    return measured
 
 
 def measure_recall(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmlens.curation.detect import find_values
+from slmlens.curation.detect import Finder, find_values
 from slmlens.errors import SettingError
 
 if TYPE_CHECKING:
@@ -39,10 +39,14 @@ class Redaction:
     """Redacts texts and pseudonymises identifiers under one key.
 
     :param key: At least 16 bytes; keep it outside of the run folder. Who has it can link values between runs.
+    :param rules: Detectors beside ours: a user's rules.
+    :param names: What finds names in a raw text; it is asked once, because a model reads redacted text otherwise.
     :raises SettingError: If the key is too short.
     """
 
     key: bytes = field(repr=False)
+    rules: tuple[Finder, ...] = ()
+    names: Finder | None = None
 
     def __post_init__(self) -> None:
         if len(self.key) < _MIN_KEY_BYTES:
@@ -58,12 +62,16 @@ class Redaction:
         A finding never cuts an escape sequence, and a number that is a field of a JSON object becomes a string.
         """
         done = raw
-        for _ in range(_PASSES):
-            spans = find_values(done)
+        for at in range(_PASSES):
+            spans = self.find(done) if at == 0 else find_values(done, self.rules)
             if not spans:
                 break
             done = self._replaced(done, spans)
         return done
+
+    def find(self, raw: str) -> list[Span]:
+        """Return what is found in a text, in order of place and without overlaps."""
+        return find_values(raw, (*self.rules, self.names) if self.names else self.rules)
 
     def pseudonym(self, kind: str, raw: str) -> str:
         """Return a keyed hash of an identifier, 16 base32 characters; equal identifiers of two kinds differ."""
@@ -141,3 +149,20 @@ def _quote_for(text: str, span: Span) -> str:
     """Return the quotation mark that a placeholder of a bare JSON number needs, escaped as its key's; else nothing."""
     key = _JSON_KEY_BEFORE.search(text, max(0, span.start - 40), span.start)
     return key.group(1) if key and _JSON_VALUE_AFTER.match(text, span.end) else ""
+
+
+def make_redaction(
+    key_file: Path | None = None, *, rules: Path | None = None, names_model: str | None = None
+) -> Redaction:
+    """Return the redaction that some settings ask for.
+
+    :param key_file: See :func:`load_key`.
+    :param rules: A file of own rules; see :func:`slmlens.curation.rules.load_rules`.
+    :param names_model: A spaCy model that finds names; None: names are not looked for.
+    :raises SettingError: If one of them can't be used.
+    :raises MissingExtraError: If names are asked for and spaCy is not installed.
+    """
+    from slmlens.curation.names import load_names
+    from slmlens.curation.rules import load_rules
+
+    return Redaction(load_key(key_file), load_rules(rules), load_names(names_model) if names_model else None)

@@ -28,6 +28,20 @@ NOT_COVERED = (
 )
 """What may be personal and is not looked for, in the words of the report."""
 
+NOT_COVERED_BY_MODEL = (
+    "names of persons and places that the language model overlooks; it knows one language and is not measured here",
+    "streets, house numbers and postcodes",
+)
+"""What stands for the first two where a model looks for names."""
+
+
+def not_covered(*, names: bool) -> list[str]:
+    """Return what is not looked for.
+
+    :param names: True where a language model looks for names (``Settings(names=True)``).
+    """
+    return [*NOT_COVERED_BY_MODEL, *NOT_COVERED[2:]] if names else list(NOT_COVERED)
+
 
 class Span(NamedTuple):
     """A finding: ``text[start:end]`` is of this kind; ``value`` is its normalised form, equal for equal values."""

@@ -301,7 +301,23 @@ def _ledger(summary: Json) -> dict[str, Any]:
 
 def _privacy(redaction: Json, exemplars: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
     counts = sorted(redaction["counts"].items(), key=lambda pair: (-pair[1], pair[0]))
-    return {**redaction, "counts": [(kind, f"{n:,}") for kind, n in counts], "exemplars": bool(exemplars)}
+    return {
+        **redaction,
+        "counts": [(kind, f"{n:,}") for kind, n in counts],
+        "recall": _recall(redaction.get("recall")),
+        "exemplars": bool(exemplars),
+    }
+
+
+def _recall(record: Json | None) -> str | None:
+    """Return the sentence on the recall of redaction, or None where nobody measured it."""
+    if record is None:
+        return None
+    kinds = ", ".join(
+        f"{row['kind']} {100 * row['recall']:.1f} % ({100 * row['lo90']:.1f} to {100 * row['hi90']:.1f})"
+        for row in record["kinds"]
+    )
+    return f"Recall on synthetic forms: {kinds}; 90 % intervals, measured on {record['measured_on']} in these prompts."
 
 
 def _false_green(record: Json | None) -> str:
