@@ -8,6 +8,7 @@ import random
 import re
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,11 @@ def mutate(record: object, op: Op) -> None:  # noqa: C901 - one arm for each way
     path = every[where % len(every)]
     parent, key = at(record, path[:-1]), path[-1]
     if kind == "junk":
-        parent[key] = JUNK[what % len(JUNK)]
+        parent[key] = deepcopy(JUNK[what % len(JUNK)])
     elif kind == "drop":
         del parent[key]
     elif kind == "double" and isinstance(parent, list):
-        parent[key:key] = [parent[key]] * (what % 40)
+        parent[key:key] = deepcopy([parent[key]] * (what % 40))
     elif kind == "shuffle" and isinstance(parent, dict):
         pairs = random.Random(what).sample(list(parent.items()), len(parent))
         parent.clear()
@@ -93,7 +94,7 @@ def mutate(record: object, op: Op) -> None:  # noqa: C901 - one arm for each way
     elif kind in ("ids", "same"):
         for place in every:
             if ID.search(str(place[-1])) and not isinstance(at(record, place), (dict, list)):
-                at(record, place[:-1])[place[-1]] = "same" if kind == "same" else JUNK[what % len(JUNK)]
+                at(record, place[:-1])[place[-1]] = "same" if kind == "same" else deepcopy(JUNK[what % len(JUNK)])
     elif kind == "inner" and isinstance(parent[key], str) and parent[key][:1] in ("{", "["):
         inside = json.loads(parent[key])
         mutate(inside, ("junk", what, where))

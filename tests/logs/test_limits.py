@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import orjson
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from slmlens.logs.decode import LARGEST_VALUE, TooLargeError, decode
 from slmlens.logs.limits import Limits
 from slmlens.logs.sources import Item, SkippedFileError, find_sources, open_source
+from tests.logs.conftest import pair
 
 SMALL = Limits(
     line=3 << 20,
@@ -152,3 +156,32 @@ def test_a_bomb_inside_an_archive_is_cut_like_one_outside(tmp_path):
     opened = open_source(source, SMALL)
     assert 1000 < len(list(opened.items)) < 1100
     opened.close()
+
+
+BOMBS = {
+    "one line of brackets": (b"", b"[" * (1 << 20), 1024, b"\n"),
+    "one text without end": (b'{"a":"', b"very long " * 100_000, 1070, b""),
+    "lines that are no JSON": (b"", b"x\n" * (1 << 19), 1024, b""),
+}
+READ = """
+import resource, sys
+from slmlens.logs.read import read_calls
+from tests.logs.conftest import PlainRedactor
+calls = read_calls([sys.argv[1]], redactor=PlainRedactor())
+print(calls.calls.height, calls.rejects.height, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_gigabyte_out_of_a_megabyte_is_read_in_300_mb(tmp_path, kind):
+    start, middle, times, end = BOMBS[kind]
+    path = tmp_path / "log.jsonl.gz"
+    head, tail = orjson.dumps(pair()) + b"\n" + start, end + b"\n"
+    path.write_bytes(gzip.compress(head) + gzip.compress(middle) * times + gzip.compress(tail))
+    assert path.stat().st_size < 6 << 20
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True, cwd=root)
+    calls, rejects, peak = map(int, done.stdout.split())
+    assert (calls, rejects > 0) == (1, True)
+    assert peak < 300
