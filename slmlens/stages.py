@@ -116,9 +116,7 @@ def read_logs(
     settings = settings or Settings()
     _check_days(settings)
     paths = [Path(p).expanduser() for p in ([logs] if isinstance(logs, str | Path) else logs)]
-    redaction = make_redaction(
-        settings.key_file, rules=settings.rules, names_model=settings.names_model if settings.names else None
-    )
+    redaction = make_redaction(settings.key_file, settings.rules, settings.names_model if settings.names else None)
     if run is None:
         return _read(paths, settings, redaction, progress or _silent)
     missing = [p.name for p in paths if not p.exists()]
@@ -324,8 +322,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from importlib.metadata import version
 
     from slmlens._version import __version__
-    from slmlens.curation.counts import placeholder_counts
-    from slmlens.curation.spans import not_covered
+    from slmlens.curation.counts import redaction_facts
     from slmlens.forgetting import texts_removed_words
     from slmlens.reporting.summary import RunFacts, summarise
     from slmlens.reporting.text import counted
@@ -340,13 +337,9 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     if facts.get("forgotten"):
         limits.append(f"{counted(len(facts['forgotten']), 'session')} forgotten on request: no figure counts them.")
     said = RunFacts(
-        redaction={
-            "enabled": settings.redact,
-            "text_kept": facts.get("text_kept", settings.keep_text),
-            "counts": placeholder_counts(calls.messages),
-            "not_covered": not_covered(names=settings.names),
-            "recall": facts.get("redaction_recall"),
-        },
+        redaction=redaction_facts(
+            calls.messages, {"text_kept": settings.keep_text, **facts}, redact=settings.redact, names=settings.names
+        ),
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
-from slmlens.curation.spans import PLACEHOLDER
+from slmlens.curation.spans import PLACEHOLDER, not_covered
 
 
 def placeholder_counts(messages: pl.DataFrame) -> dict[str, int]:
@@ -22,3 +25,20 @@ def placeholder_counts(messages: pl.DataFrame) -> dict[str, int]:
         .sort(["n", "kind"], descending=[True, False])
     )
     return dict(found.rows())
+
+
+def redaction_facts(messages: pl.DataFrame, facts: Mapping[str, Any], *, redact: bool, names: bool) -> dict[str, Any]:
+    """Return the summary's block on redaction.
+
+    :param messages: ``MessagesTable``.
+    :param facts: Of the run: ``text_kept``, and ``redaction_recall`` where the user measured it.
+    :param redact: Whether values were replaced.
+    :param names: Whether a language model looked for names.
+    """
+    return {
+        "enabled": redact,
+        "text_kept": facts["text_kept"],
+        "counts": placeholder_counts(messages),
+        "not_covered": not_covered(names=names),
+        "recall": facts.get("redaction_recall"),
+    }

@@ -152,7 +152,7 @@ def _quote_for(text: str, span: Span) -> str:
 
 
 def make_redaction(
-    key_file: Path | None = None, *, rules: Path | None = None, names_model: str | None = None
+    key_file: Path | None = None, rules: Path | None = None, names_model: str | None = None
 ) -> Redaction:
     """Return the redaction that some settings ask for.
 

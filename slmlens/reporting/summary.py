@@ -33,7 +33,8 @@ class RunFacts:
     """What the run knows and no frame carries.
 
     :param redaction: ``enabled``, ``text_kept`` (false with ``--no-text``), ``counts`` (values replaced, by kind),
-        ``not_covered`` (sentences) and ``recall`` (as ``redaction_recall`` noted it, or None). Keys left out take the default.
+        ``not_covered`` (sentences) and ``recall`` (as ``redaction_recall`` noted it, or None). Keys left out take the
+        default.
     :param decisions: One record a decision: ``id, op, what, by, at, why, status`` (applied, stale or undone).
     :param method: Sentences on how this run was made (version, seed, settings), put before ours.
     :param limits: Sentences on what this run can't say, put before ours.
@@ -73,7 +74,11 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
         "redaction": {
-            **{"enabled": True, "text_kept": True, "counts": {}, "not_covered": [], "recall": None},
+            "enabled": True,
+            "text_kept": True,
+            "counts": {},
+            "not_covered": [],
+            "recall": None,
             **facts.redaction,
         },
         "decisions": [dict(decision) for decision in facts.decisions],
