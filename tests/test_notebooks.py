@@ -164,6 +164,7 @@ def test_load_and_check_shows_what_was_refused_redacted_and_spent(tmp_path: Path
     assert re.search(r"e-mail addresses\s+┆ <EMAIL:…>\s+┆ 50", said)
     assert "50 calls, all accounted for; 0 without a price." in said
     assert "kim" not in said
+    assert re.search(r"e-mail addresses\s+┆ \d{3}\s+┆ \d{3}\s+┆", said), "recall is measured on planted values"
 
 
 @pytest.mark.slow

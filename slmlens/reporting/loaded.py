@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import polars as pl
 
@@ -17,8 +17,13 @@ from slmlens.results import Calls
 from slmlens.spend.ledger import Ledger, build_ledger
 from slmlens.tables import AssignmentsTable
 
-if TYPE_CHECKING:
-    from slmlens.curation.recall import RedactionRecall
+
+class Run(Protocol):
+    """What keeps facts beside the tables of a run, as :class:`slmlens.run.Run` does."""
+
+    def note(self, **facts: object) -> None:
+        """Keep facts."""
+
 
 _MOST_FILES = 25
 _MOST_MODELS = 25
@@ -159,17 +164,20 @@ def _numbers(row: dict[str, object]) -> Sequence[str]:
     return [name for name in row if name not in {"provider", "model"}]
 
 
-def recall_table(calls: Calls, measure: Callable[[Calls], RedactionRecall]) -> Grid | Words:
-    """Return how many of the values that were planted into the log's own prompts the redaction found, by kind.
+def recall_table(calls: Calls, run: Run | None = None) -> Grid | Words:
+    """Plant made-up values into the log's own prompts, and return by kind how many of them the redaction found.
 
-    :param measure: :func:`slmlens.redaction_recall`.
+    :param run: Keeps the result, which its next report prints; see
+        :func:`slmlens.curation.recall.redaction_recall`.
     :returns: Columns ``kind``, ``planted``, ``found``, ``recall`` and ``interval`` (90 %); or words, where the log
         holds no prompt to plant a value into.
     """
+    from slmlens.curation.recall import redaction_recall
+
     try:
-        measured = measure(calls)
+        measured = redaction_recall(calls, run=run)
     except SettingError as obstacle:
-        return Words(f"Not measured. {obstacle.what[:1].upper()}{obstacle.what[1:]}.")
+        return Words(f"Not measured: {obstacle.what}.")
     rows = [
         {
             "kind": _kind_words(row["kind"]),
