@@ -139,7 +139,6 @@ def read_logs(
             sampling_rate=calls.sampling_rate,
             notes=list(calls.notes),
             redacted=settings.redact,
-            names_looked_for=settings.names,
             text_kept=keeps,
             price_day=str(dated.today),
             read_on=dt.datetime.now(dt.UTC).date().isoformat(),
@@ -290,7 +289,7 @@ def stored_settings(run: Run) -> Settings:
     overrides = yaml.safe_load(facts.get("assumptions_text", "{}"))
     return Settings(
         redact=facts["redacted"],
-        names=facts.get("names_looked_for", False),
+        names=facts["settings"].get("names") is not None,
         keep_text=facts["text_kept"],
         assumptions=overrides if isinstance(overrides, dict) else None,
         today=dt.date.fromisoformat(facts["price_day"]),
@@ -337,9 +336,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     if facts.get("forgotten"):
         limits.append(f"{counted(len(facts['forgotten']), 'session')} forgotten on request: no figure counts them.")
     said = RunFacts(
-        redaction=redaction_facts(
-            calls.messages, {"text_kept": settings.keep_text, **facts}, redact=settings.redact, names=settings.names
-        ),
+        redaction=redaction_facts(calls.messages, facts, vars(settings)),
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",

@@ -27,18 +27,17 @@ def placeholder_counts(messages: pl.DataFrame) -> dict[str, int]:
     return dict(found.rows())
 
 
-def redaction_facts(messages: pl.DataFrame, facts: Mapping[str, Any], *, redact: bool, names: bool) -> dict[str, Any]:
+def redaction_facts(messages: pl.DataFrame, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the summary's block on redaction.
 
     :param messages: ``MessagesTable``.
-    :param facts: Of the run: ``text_kept``, and ``redaction_recall`` where the user measured it.
-    :param redact: Whether values were replaced.
-    :param names: Whether a language model looked for names.
+    :param facts: Of the run: ``text_kept`` if it differs from the setting, ``redaction_recall`` if it was measured.
+    :param settings: ``redact``, ``keep_text`` and ``names`` of :class:`slmlens.stages.Settings`.
     """
     return {
-        "enabled": redact,
-        "text_kept": facts["text_kept"],
+        "enabled": settings["redact"],
+        "text_kept": facts.get("text_kept", settings["keep_text"]),
         "counts": placeholder_counts(messages),
-        "not_covered": not_covered(names=names),
+        "not_covered": not_covered(names=settings["names"]),
         "recall": facts.get("redaction_recall"),
     }
