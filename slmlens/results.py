@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -40,12 +41,16 @@ class Tasks:
     :param items: ``ItemsTable``.
     :param tasks: ``TasksTable``.
     :param assignments: ``AssignmentsTable``; one row a call.
+    :param task_set: ``tasks.taskset.TaskSet``: the rule that assigns further calls to the tasks as found.
+    :param lineage: ``LineageTable``: what became of the tasks of an earlier run; None where there is none.
     """
 
     calls: Calls
     items: pl.DataFrame
     tasks: pl.DataFrame
     assignments: pl.DataFrame
+    task_set: Any = field(default=None, repr=False)
+    lineage: pl.DataFrame | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         assigned = self.assignments.get_column("task_id").is_not_null().sum()

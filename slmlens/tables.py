@@ -38,6 +38,7 @@ EVIDENCE_SOURCES = ("prior", "student", "program", "repeats", "pilot", "slm_prob
 RULES = ("prompt_only", "full")
 RECURRENCE_UNITS = ("session", "trace", "slot")
 DEPLOYMENTS = ("hosted-base", "hosted-tuned", "self-hosted", "none")
+LINEAGE_CHANGES = ("kept", "split", "merged", "new", "gone")
 
 _UTC = {"time_unit": "us", "time_zone": "UTC"}
 
@@ -184,6 +185,20 @@ class AssignmentsTable(dy.Schema):
     strength = dy.Float64(nullable=True, min=0, max=1)
     rule = dy.String(nullable=True, check=lambda c: c.is_in(RULES))
     unit_id = dy.String(nullable=True)  # the recurrence unit the call counts for
+
+
+class LineageTable(dy.Schema):
+    """One row a task of this log or of the earlier run it was compared with, and what became of it."""
+
+    change = dy.String(check=lambda c: c.is_in(LINEAGE_CHANGES))
+    task_id = dy.String(nullable=True)  # null: the earlier task is gone
+    name = dy.String(nullable=True)
+    earlier_id = dy.String(nullable=True)  # null: the task is new
+    earlier_name = dy.String(nullable=True)
+    likeness = dy.Float64(
+        nullable=True, min=0, max=1
+    )  # Jaccard of members, or of phrases; null: none shared
+    n_calls = dy.Int64()  # calls of this log that both hold; of a new task, its calls
 
 
 class EvidenceTable(dy.Schema):

@@ -18,6 +18,8 @@ from slmlens.tasks.identity import anchor_of, task_ids
 from slmlens.tasks.prompts import prompts_of
 from slmlens.tasks.shingles import stable_hash
 from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
+from slmlens.tasks.stability import FITS, measure_stability
+from slmlens.tasks.taskset import final_tasks, task_set_of
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,15 @@ class DiscoverySettings:
     :param k_task: Recurrence units that make a task.
     :param k_show: Subjects that must share a phrase before it is shown.
     :param skeleton: How skeletons are found.
+    :param fits: Half-samples of sessions that stability is measured on; 0: it is not measured.
+    :param seed: Seed of the half-samples.
     """
 
     k_task: int = 3
     k_show: int = 5
     skeleton: SkeletonSettings = field(default_factory=SkeletonSettings)
+    fits: int = FITS
+    seed: int = 0
 
 
 def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -> Tasks:
@@ -48,17 +54,23 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     corpus = build_corpus(calls, prompts, k_task=settings.k_task)
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
     trees = grow_trees(prompts, corpus, skeleton)
-    sites, placed = find_sites(calls, prompts, corpus, trees, skeleton)
-    texts = site_texts(calls, prompts, sites, placed)
-    sites, placed = joined_edits(calls, sites, placed, {n: t.fixed_words() for n, t in texts.items()})
+    sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton)
+    texts = site_texts(calls, prompts, sites, fitted)
+    sites, placed = joined_edits(calls, sites, fitted, {n: t.fixed_words() for n, t in texts.items()})
     placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")
     facts = _counted(calls, placed, settings.k_show)
     forms = dict(facts.select("site", "form").rows())
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
-    tasks = checked(TasksTable, _task_rows(sites, placed, facts, described))
+    found = measure_stability(prompts, corpus, fitted, skeleton, fits=settings.fits, seed=settings.seed)
+    stable = found.by_task(final_tasks(fitted, placed)).select("task_id", "stability")
+    tasks = checked(TasksTable, _task_rows(sites, placed, facts, described).join(stable, on="task_id", how="left"))
     return Tasks(
-        calls, checked(ItemsTable, _items(tasks, placed)), tasks, checked(AssignmentsTable, _assignments(placed))
+        calls,
+        checked(ItemsTable, _items(tasks, placed)),
+        tasks,
+        checked(AssignmentsTable, _assignments(placed)),
+        task_set=task_set_of(tasks, trees, fitted, placed, contained=skeleton.contained, agreement=found.agreement),
     )
 
 
@@ -118,7 +130,6 @@ def _task_rows(
                 "application": names[s.application],
                 "step_names": [s.step] if s.step else [],
                 "skeleton": described[s.number][1],
-                "stability": None,
                 "edited_on": s.edited_on,
                 "anchor": anchor_of(s.firm, f"{s.service or ''}/{s.step or ''}"),
                 "phrases": np.union1d(s.core, s.earlier).tolist(),
@@ -127,14 +138,13 @@ def _task_rows(
         ],
         schema_overrides={
             "edited_on": pl.Datetime("us", "UTC"),
-            "stability": pl.Float64,
             "step_names": pl.List(pl.String),
             "phrases": pl.List(pl.UInt64),
         },
         schema=None
         if sites
         else dict.fromkeys(
-            ("site", "name", "application", "step_names", "skeleton", "stability", "edited_on", "anchor", "phrases"),
+            ("site", "name", "application", "step_names", "skeleton", "edited_on", "anchor", "phrases"),
             pl.Null,
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -27,6 +27,19 @@ def task_ids(anchors: Sequence[Sequence[str]], tie_breakers: Sequence[str]) -> l
     for i in order:
         text = "\x1f".join(anchors[i])
         seen[text] = seen.get(text, 0) + 1
-        digest = hashlib.blake2b(f"{text}#{seen[text]}".encode(), digest_size=5).digest()
-        ids[i] = "t-" + base64.b32encode(digest).decode().lower()
+        ids[i] = _id_of(f"{text}#{seen[text]}")
     return ids
+
+
+def fresh_id(task_id: str, used: Collection[str]) -> str:
+    """Return the id, or, where it is in use, another one that is made of it."""
+    fresh, again = task_id, 1
+    while fresh in used:
+        again += 1
+        fresh = _id_of(f"{task_id}#{again}")
+    return fresh
+
+
+def _id_of(text: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=5).digest()
+    return "t-" + base64.b32encode(digest).decode().lower()
