@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -147,9 +148,10 @@ def measure_recall(
     missed: list[dict[str, str]] = []
     for kind, of_kind in makers().items():
         random = Random(f"{seed} {kind}")  # noqa: S311 - synthetic values, not keys
+        turn = count()  # goes on from form to form, so that a small n meets every shape of a kind
         for form, write in FORMS.items():
-            for at in range(n):
-                snippet = write(of_kind[at % len(of_kind)](faker, random))
+            for _ in range(n):
+                snippet = write(of_kind[next(turn) % len(of_kind)](faker, random))
                 if snippet is None:
                     continue
                 gone = _is_gone(_planted(random.choice(texts), snippet, random), redact, find)
