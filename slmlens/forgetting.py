@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 TEXT_TABLES = ("messages", "calls", "duplicates", "files")
 """Written in this order: the texts first."""
 DERIVED = (
-    "items.parquet", "tasks.parquet", "assignments.parquet", "vectors.npy", "verdicts.parquet", "evidence.parquet",
-    "evidence_assumptions.parquet", "savings.parquet", "actions.parquet", "assumptions.parquet", "summary.json",
-    "report.html", "report.pdf", "model.xlsx",
+    "items.parquet", "tasks.parquet", "assignments.parquet", "decisions.parquet", "found_tasks.parquet",
+    "found_assignments.parquet", "taskset.json", "lineage.parquet", "vectors.npy", "verdicts.parquet",
+    "evidence.parquet", "evidence_assumptions.parquet", "savings.parquet", "actions.parquet", "assumptions.parquet",
+    "summary.json", "report.html", "report.pdf", "model.xlsx",
 )  # fmt: skip
 """Made from the calls; removed before the texts, and made again where the analysis makes them."""
 KEPT = (MANIFEST, "rejects.parquet", "decisions.yaml", *(f"{name}.parquet" for name in TEXT_TABLES))

@@ -33,6 +33,12 @@ class Calls:
         return f"Calls({self.calls.height:,} calls, {self.messages.height:,} messages, {self.rejects.height:,} rejects)"
 
 
+def _no_decisions() -> pl.DataFrame:
+    from slmlens.tables import DecisionsTable
+
+    return DecisionsTable.create_empty()
+
+
 @dataclass(frozen=True)
 class Tasks:
     """Calls and the tasks found in them.
@@ -41,6 +47,8 @@ class Tasks:
     :param items: ``ItemsTable``.
     :param tasks: ``TasksTable``.
     :param assignments: ``AssignmentsTable``; one row a call.
+    :param decisions: ``DecisionsTable``: decisions of people that were replayed, and what became of each.
+    :param found: The tasks before any decision; None where none was replayed.
     :param task_set: ``tasks.taskset.TaskSet``: the rule that assigns further calls to the tasks as found.
     :param lineage: ``LineageTable``: what became of the tasks of an earlier run; None where there is none.
     """
@@ -49,8 +57,27 @@ class Tasks:
     items: pl.DataFrame
     tasks: pl.DataFrame
     assignments: pl.DataFrame
+    decisions: pl.DataFrame = field(default_factory=_no_decisions)
+    found: Tasks | None = field(default=None, repr=False)
     task_set: Any = field(default=None, repr=False)
     lineage: pl.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def set_aside(self) -> frozenset[str]:
+        """Ids of the tasks that a person set aside: their money is ``excluded``."""
+        return self._decided("set_aside")
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """Actions that a person asked for, by task id; a later one wins."""
+        rows = self._applied("override").select("task_ids", "action")
+        return {task_id: action for task_ids, action in rows.iter_rows() for task_id in task_ids}
+
+    def _decided(self, kind: str) -> frozenset[str]:
+        return frozenset(t for ids in self._applied(kind).get_column("task_ids").to_list() for t in ids)
+
+    def _applied(self, kind: str) -> pl.DataFrame:
+        return self.decisions.filter((pl.col("status") == "applied") & (pl.col("kind") == kind))
 
     def __repr__(self) -> str:
         assigned = self.assignments.get_column("task_id").is_not_null().sum()

@@ -23,7 +23,6 @@ Progress = Callable[[str, float], None]
 
 TABLES = {
     "read": ("calls", "messages", "rejects", "files", "duplicates"),
-    "tasks": ("items", "tasks", "assignments"),
     "assess": ("verdicts", "evidence", "evidence_assumptions"),
     "plan": ("savings", "actions", "assumptions"),
 }
@@ -48,6 +47,7 @@ class Settings:
         over what the trace shows.
     :param keep_days: Days after which message texts and tool arguments are removed, when the run is next opened; None:
         they stay.
+    :param previous: Folder of an earlier run whose task ids are kept (``--from``); None: ids of content alone.
     :param today: Day whose prices the run-rate takes; None: today.
     :param seed: Seed of every sampling.
     """
@@ -65,6 +65,7 @@ class Settings:
     assumptions: Mapping[str, object] | Path | None = None
     human_facing: Mapping[str, bool] | Path | None = None
     keep_days: int | None = None
+    previous: Path | None = None
     today: dt.date | None = None
     seed: int = 0
 
@@ -85,11 +86,14 @@ def analyse(
     :returns: The run; ``run.manifest["headline"]`` is the result in a sentence, ``report.html`` lies in its folder.
     :raises SlmlensError: If the input or the run folder can't be used; nothing half-written is left behind.
     """
+    from slmlens.succession import check_previous
+
     settings = settings or Settings()
     run = open_run(out)
     step = progress or _silent
+    check_previous(settings.previous)
     calls = read_logs(logs, run=run, settings=settings, progress=step)
-    tasks = discover_tasks(calls, run=run)
+    tasks = discover_tasks(calls, run=run, previous=settings.previous)
     step("tasks", 1.0)
     verdicts = assess(tasks, run=run, seed=settings.seed)
     step("assess", 1.0)
@@ -112,6 +116,7 @@ def read_logs(
     from slmlens import forgetting
     from slmlens.curation.forget import without_texts
     from slmlens.curation.redact import make_redaction
+    from slmlens.deciding import decisions_mark
 
     settings = settings or Settings()
     _check_days(settings)
@@ -150,7 +155,10 @@ def read_logs(
         if at.manifest.get("forgetting"):
             forgetting.finish_forgetting(at)
             at.note(forgetting=None)
-        if not at.manifest["text_kept"] and not (_finished(at) and same_seed):
+        as_decided = at.manifest.get("decided", "") == decisions_mark(at)
+        if not at.manifest["text_kept"] and not (
+            "report" in at.manifest.get("stages", {}) and same_seed and as_decided
+        ):
             message = "texts were not kept"
             raise KeyError(message)
         frames = {name: at.read_frame(name) for name in TABLES["read"]}
@@ -181,19 +189,15 @@ def check(logs: Paths, *, settings: Settings | None = None, progress: Progress |
     return check_calls(read_logs(logs, settings=settings, progress=progress))
 
 
-def discover_tasks(calls: Calls, *, run: Run | None = None) -> Tasks:
-    """Find the tasks of a log; see :func:`slmlens.tasks.discover.discover_tasks`."""
-    from slmlens.tasks.discover import discover_tasks as discover
+def discover_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | None = None) -> Tasks:
+    """Find the tasks of a log; see :func:`slmlens.tasks.discover.discover_tasks`.
 
-    if run is None:
-        return discover(calls)
+    :param run: Where to write and resume; the decisions in its ``decisions.yaml`` are replayed over what is found.
+    :param previous: Folder of an earlier run: its tasks keep their ids, and ``lineage`` tells what became of them.
+    """
+    from slmlens.succession import found_tasks
 
-    def load(at: Run) -> Tasks:
-        return Tasks(calls, *(at.read_frame(name) for name in TABLES["tasks"]))
-
-    return run.stage(
-        "tasks", {}, compute=lambda: discover(calls), save=lambda at, tasks: _save(at, "tasks", tasks), load=load
-    )
+    return found_tasks(calls, run=run, previous=previous)
 
 
 def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0) -> Verdicts:
@@ -323,6 +327,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from slmlens._version import __version__
     from slmlens.curation.counts import redaction_facts
     from slmlens.forgetting import texts_removed_words
+    from slmlens.reporting.decisions import decision_records
     from slmlens.reporting.summary import RunFacts, summarise
     from slmlens.reporting.text import counted
     from slmlens.spend.ledger import build_ledger
@@ -342,13 +347,14 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
         ],
         limits=limits,
+        decisions=decision_records(made),
     )
-    ledger = build_ledger(calls.calls, made.tasks.assignments)
+    ledger = build_ledger(calls.calls, made.tasks.assignments, excluded=made.tasks.set_aside)
     month = estimate_month(calls.calls, sampling_rate=calls.sampling_rate)
     return summarise(made, ledger=ledger, month=month, facts=said)
 
 
-def _save(run: Run, stage: str, result: Calls | Tasks | Plan) -> None:
+def _save(run: Run, stage: str, result: Calls | Plan) -> None:
     for name in TABLES[stage]:
         run.write_frame(name, getattr(result, name))
 
@@ -367,10 +373,6 @@ def _check_days(settings: Settings) -> None:
             where="keep_days",
             next_step="give 1 or more, or store no text at all with --no-text",
         )
-
-
-def _finished(run: Run) -> bool:
-    return "report" in run.manifest.get("stages", {})
 
 
 def _depends(settings: Settings) -> dict[str, object]:

@@ -38,6 +38,8 @@ EVIDENCE_SOURCES = ("prior", "student", "program", "repeats", "pilot", "slm_prob
 RULES = ("prompt_only", "full")
 RECURRENCE_UNITS = ("session", "trace", "slot")
 DEPLOYMENTS = ("hosted-base", "hosted-tuned", "self-hosted", "none")
+DECISION_KINDS = ("rename", "merge", "split", "move", "set_aside", "override", "undo")
+DECISION_STATUSES = ("applied", "stale", "conflicting", "undone")
 LINEAGE_CHANGES = ("kept", "split", "merged", "new", "gone")
 
 _UTC = {"time_unit": "us", "time_zone": "UTC"}
@@ -187,6 +189,21 @@ class AssignmentsTable(dy.Schema):
     unit_id = dy.String(nullable=True)  # the recurrence unit the call counts for
 
 
+class DecisionsTable(dy.Schema):
+    """One row a decision of a person, in the order they were made, and what became of it in this log."""
+
+    decision_id = dy.String(primary_key=True)
+    kind = dy.String(check=lambda c: c.is_in(DECISION_KINDS))
+    author = dy.String()
+    decided_at = dy.Datetime(time_unit="us", time_zone="UTC")
+    reason = dy.String()
+    what = dy.String()  # in a sentence; holds what the person typed
+    status = dy.String(check=lambda c: c.is_in(DECISION_STATUSES))
+    next_step = dy.String(nullable=True)  # what to do about it, or what to know; null: nothing
+    task_ids = dy.List(dy.String())  # tasks of this log that it shaped; empty unless applied
+    action = dy.String(nullable=True, check=lambda c: c.is_in(ACTIONS))  # null: not an override
+
+
 class LineageTable(dy.Schema):
     """One row a task of this log or of the earlier run it was compared with, and what became of it."""
 
@@ -195,9 +212,7 @@ class LineageTable(dy.Schema):
     name = dy.String(nullable=True)
     earlier_id = dy.String(nullable=True)  # null: the task is new
     earlier_name = dy.String(nullable=True)
-    likeness = dy.Float64(
-        nullable=True, min=0, max=1
-    )  # Jaccard of members, or of phrases; null: none shared
+    likeness = dy.Float64(nullable=True, min=0, max=1)  # Jaccard of members, or of phrases; null: none shared
     n_calls = dy.Int64()  # calls of this log that both hold; of a new task, its calls
 
 

@@ -211,7 +211,8 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
     tasks: list[Mapping[str, Any]] = summary["tasks"]
     acting = [task for task in tasks if bucket(task, summary) != "keep"]
     pilot = sum(bucket(task, summary) == "pilot" for task in acting)
-    kept = [task["keep_because"] or "money" for task in tasks if bucket(task, summary) == "keep"]
+    by_money = [t for t in tasks if t["action"] != "keep" or t["keep_because"]]  # the others a person keeps
+    kept = [task["keep_because"] or "money" for task in by_money if bucket(task, summary) == "keep"]
     month, window = summary["ledger"]["month_usd"], summary["window"]
     return Outlook(
         n_calls=summary["rows"]["calls"],

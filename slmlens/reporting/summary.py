@@ -13,6 +13,7 @@ import polars as pl
 
 from slmlens.reporting.accounts import month_record, settle
 from slmlens.reporting.headline import headline, outlook
+from slmlens.reporting.lineage import lineage_record, tasks_in_words
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
 from slmlens.reporting.task_records import cents, task_record, task_rows
 from slmlens.reporting.text import counted, visible_tree
@@ -35,7 +36,8 @@ class RunFacts:
     :param redaction: ``enabled``, ``text_kept`` (false with ``--no-text``), ``counts`` (values replaced, by kind),
         ``not_covered`` (sentences) and ``recall`` (as ``redaction_recall`` noted it, or None). Keys left out take the
         default.
-    :param decisions: One record a decision: ``id, op, what, by, at, why, status`` (applied, stale or undone).
+    :param decisions: One record a decision: ``id, op, what, by, at, why, status`` (a word of
+        ``tables.DECISION_STATUSES``), ``next_step`` (None: nothing to do).
     :param method: Sentences on how this run was made (version, seed, settings), put before ours.
     :param limits: Sentences on what this run can't say, put before ours.
     """
@@ -82,7 +84,8 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             **facts.redaction,
         },
         "decisions": [dict(decision) for decision in facts.decisions],
-        "method": [*facts.method, *GENERAL_METHOD],
+        "lineage": lineage_record(plan.tasks),
+        "method": [*facts.method, *tasks_in_words(plan.tasks), *GENERAL_METHOD],
         "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],
     }
     seat_share = ledger.seat_nusd / ledger.imported_nusd if ledger.imported_nusd else 0.0

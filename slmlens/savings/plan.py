@@ -33,7 +33,7 @@ _SOME = 0.01
 
 @dataclass(frozen=True)
 class _Valued:
-    """A task with its options and what was decided."""
+    """A task with its options and what was decided; ``overruled``: the action that a person replaced."""
 
     volume: Volume
     verdict: Mapping[str, object]
@@ -41,6 +41,7 @@ class _Valued:
     chosen: Option
     decision: Decision
     candidates: list[dict[str, object]]
+    overruled: str | None
 
 
 def plan(
@@ -59,14 +60,15 @@ def plan(
     stand in. Calls a seat plan paid save nothing. ``total`` holds, in nano-USD: ``saving_month_nusd`` (p10, p50, p90 of
     the sum of the tasks in ``order``; None: no month), ``sum_of_p50_nusd``, ``one_off_nusd``, ``order`` (tasks whose
     action has a positive expected value, highest first), ``coverage_nusd`` (spend by ready, pilot, keep, unassigned,
-    excluded, adding up to what was imported) and ``month`` (the estimate for the whole log).
+    excluded, adding up to what was imported) and ``month`` (the estimate for the whole log). An action that a person
+    asked for is followed where it is one of the task's options.
 
     :param verdicts: Verdicts over priced calls.
     :param overrides: Assumptions by name, or the path of a YAML file of them.
     :param seed: Seed of the draws; the same log and seed give the same plan, in any row order.
     :param draws: Simulated futures, at least 100.
     :param today: Day of the prices of alternatives; default: today.
-    :param excluded: Ids of tasks or calls that a person set aside.
+    :param excluded: Ids of further tasks or calls to set aside, beside those that people's decisions name.
     :raises SettingError: If an assumption or the number of draws is not allowed.
     """
     if draws < _MIN_DRAWS:
@@ -79,13 +81,17 @@ def plan(
     smaller = _smaller_savings(verdicts, today)
     levers = task_levers(tasks, volumes, assumptions, per_month=month.per_month, today=today)
     rows = {str(row["task_id"]): row for row in verdicts.verdicts.sort("task_id").iter_rows(named=True)}
-    valued = [_value_task(volumes[task_id], row, smaller.get(task_id), setting) for task_id, row in rows.items()]
+    aside, asked = tasks.set_aside | set(excluded), tasks.asked
+    valued = [
+        _value_task(volumes[task_id], row, smaller.get(task_id), setting, asked.get(task_id))
+        for task_id, row in rows.items()
+    ]
     return Plan(
         verdicts=verdicts,
         savings=_savings(valued, assumptions),
         actions=_actions(valued, levers, assumptions, month),
         assumptions=_assumptions(verdicts, assumptions),
-        total=_total(valued, verdicts, month, excluded),
+        total=_total(valued, verdicts, month, aside),
     )
 
 
@@ -107,13 +113,20 @@ def _smaller_savings(verdicts: Verdicts, today: dt.date | None) -> dict[str, tup
 
 
 def _value_task(
-    volume: Volume, verdict: Mapping[str, object], smaller: tuple[str, float] | None, setting: Setting
+    volume: Volume,
+    verdict: Mapping[str, object],
+    smaller: tuple[str, float] | None,
+    setting: Setting,
+    asked: str | None,
 ) -> _Valued:
     accepted, candidates = _candidates(volume, verdict, setting.assumptions)
     options = task_options(volume, verdict, accepted, smaller, setting)
     by_action = {option.action: option for option in options}
     decision = _decide(volume, verdict, by_action, setting.assumptions, slm_fits=bool(accepted))
-    return _Valued(volume, verdict, options, by_action[decision.action], decision, candidates)
+    overruled = None
+    if asked is not None and asked != decision.action and asked in by_action:
+        overruled, decision = decision.action, Decision(asked, mode=by_action[asked].mode)
+    return _Valued(volume, verdict, options, by_action[decision.action], decision, candidates, overruled)
 
 
 def _candidates(
@@ -239,6 +252,8 @@ def _reasons(task: _Valued, month: Month) -> list[str]:
     said = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
     if task.decision == Decision("keep", "gate") and task.verdict["gate"] is None:
         said.append("no small model of the catalogue fits: see why each was rejected")
+    if task.overruled is not None:
+        said.insert(0, f"a person decided on {task.decision.action}; the evidence alone said {task.overruled}")
     return said + money_reasons(task.volume, task.chosen, month_reason=month.reason)
 
 

@@ -552,6 +552,7 @@ FACTS = RunFacts(
             "at": "2026-11-02",
             "why": "legal review",
             "status": "applied",
+            "next_step": None,
         }
     ],
     method=["Made with slmlens 0.1.0, seed 7."],
