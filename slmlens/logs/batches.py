@@ -127,7 +127,7 @@ def _answer(record: Mapping[str, object], keys: Batch) -> tuple[object, int | No
         if not isinstance(value, dict):
             continue
         kind = value.get("type")
-        if kind in _FINAL:
+        if isinstance(kind, str) and kind in _FINAL:
             return {"error": value.get("error") or {"type": kind}}, 500
         if isinstance(value.get("message"), dict):
             return value["message"], None

@@ -221,9 +221,8 @@ def with_parts_sorted(made: Body) -> Body:
 
 def _answers_by_name(made: Body, before: object) -> bool:
     called = before.get("tool_calls") if isinstance(before, dict) else None
-    names = (
-        {object_of(object_of(one).get("function")).get("name") for one in called} if isinstance(called, list) else ()
-    )
+    listed = called if isinstance(called, list) else []
+    names = [object_of(object_of(one).get("function")).get("name") for one in listed]
     return made.get("role") in names
 
 

@@ -187,9 +187,12 @@ class _Reading:
         assert form.parts is not None, "only formats of several parts come here"
         assert isinstance(item.value, dict), "only objects come here"
         before = tally.records
-        for count, part in enumerate(form.parts(item.value)):
-            place = Place(number, item.line, digest(item.digest + count.to_bytes(8, "big")), count)
-            self._count(number, item._replace(value=part), self._take(part, place, form, collector), tally)
+        try:
+            for count, part in enumerate(form.parts(item.value)):
+                place = Place(number, item.line, digest(item.digest + count.to_bytes(8, "big")), count)
+                self._count(number, item._replace(value=part), self._take(part, place, form, collector), tally)
+        except UnreadableError as cause:
+            self._count(number, item, (0, str(cause)), tally)
         if tally.records == before:
             self._count(number, item, (1, None), tally)
 

@@ -174,7 +174,7 @@ def _settled(nodes: list[_Node], normaliser: Normaliser) -> tuple[list[_Node], l
     kept, copies, other = single, [], []
     for group in groups.values():
         whole = [node for node in group if not node.details]
-        main = max(whole, key=lambda node: node.version) if whole else None
+        main = max(whole, key=lambda node: (node.version, node.place.digest)) if whole else None
         details = sorted((node for node in group if node.details), key=lambda node: node.order)
         said = [node for node in details if node.draft is not None]
         if main is None and said:
@@ -223,7 +223,7 @@ def _add_details(main: _Node, details: list[_Node]) -> None:
 
 def _about_traces(nodes: list[_Node]) -> dict[str | None, _About]:
     about: dict[str | None, _About] = {}
-    for node in sorted(nodes, key=lambda one: one.role != TRACE):
+    for node in sorted(nodes, key=_told_first):
         if node.trace is None:
             continue
         known = about.setdefault(node.trace, _About())
@@ -234,6 +234,11 @@ def _about_traces(nodes: list[_Node]) -> dict[str | None, _About]:
             known.name = known.name or node.name
             known.tags += node.tags
     return about
+
+
+def _told_first(node: _Node) -> tuple[object, ...]:
+    """Order what a trace says of itself: its own row, then its root span, then by value, never by place in the log."""
+    return node.role != TRACE, node.parent is not None, node.session or "", node.user or "", node.service or ""
 
 
 def _mark_holders(nodes: list[_Node], by_key: dict[Key, _Node]) -> None:

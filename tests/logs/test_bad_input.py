@@ -30,8 +30,8 @@ GOOD = orjson.dumps(pair())
         (b"\n \n", "empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "binary"),
         (b"PK\x03\x04....", "zip"),
-        (gzip.compress(gzip.compress(GOOD)), "compressed twice"),
-        (gzip.compress(b"PK\x03\x04...."), "zip"),
+        (gzip.compress(gzip.compress(GOOD), mtime=0), "compressed twice"),
+        (gzip.compress(b"PK\x03\x04....", mtime=0), "zip"),
         (b"PAR1\x15", "parquet"),
         (zstd.compress(GOOD)[:12], "damaged"),
         ("{}\n".encode("utf-16-le"), "binary"),
@@ -133,7 +133,7 @@ def test_strict_mode_stops_at_the_first_bad_line(read):
 
 def test_a_gz_file_that_breaks_off_keeps_what_was_read(tmp_path):
     raw = b"\n".join(orjson.dumps(pair(f"Parcel {n * 7919}", response={"id": f"c-{n}"})) for n in range(3000))
-    (tmp_path / "log.jsonl.gz").write_bytes(gzip.compress(raw)[:-2000])
+    (tmp_path / "log.jsonl.gz").write_bytes(gzip.compress(raw, mtime=0)[:-2000])
     calls = read_calls([tmp_path], redactor=PlainRedactor())
     assert 0 < calls.calls.height < 3000
     assert "breaks off" in calls.rejects["reason"].to_list()[-1]
@@ -167,7 +167,7 @@ def line(n: int) -> bytes:
 def test_the_files_of_a_zip_archive_are_files_of_their_own(tmp_path):
     members = {
         "a/log.jsonl": line(1),
-        "-home-ana-shop/s.jsonl.gz": gzip.compress(line(2)),
+        "-home-ana-shop/s.jsonl.gz": gzip.compress(line(2), mtime=0),
         "b.json.zst": zstd.compress(b"[" + line(3) + b"]"),
         "README.md": b"# Exports",
         "__MACOSX/._log.jsonl": b"\0\0",

@@ -210,22 +210,10 @@ def test_every_format_that_is_read_is_fuzzed():
     assert set(NAMES) <= SEEDS.keys(), "write seeds for the new format in tests/logs/seeds.py"
 
 
-OPEN_DEFECTS = {
-    ("openai_chat_dataset", "test_spoilt_records_are_read_or_refused_and_nothing_is_lost"),
-    ("openai_chat_dataset", "test_many_more_spoilt_records_are_read_or_refused"),
-    ("openai_chat_dataset", "test_huge_texts_and_deep_nests_cost_at_most_their_record"),
-    ("openai_agents", "test_each_place_of_each_record_may_hold_anything"),
-    ("openai_agents", "test_many_more_spoilt_records_are_read_or_refused"),
-}
-"""What fuzzing has found and is not mended yet: parts of a nested record, and a tool's name that is a list."""
-
-
 @pytest.fixture(params=sorted(SEEDS))
 def name(request: pytest.FixtureRequest) -> str:
     if request.param in UNREGISTERED:
         pytest.skip("the format is not read yet")
-    if (request.param, request.node.originalname) in OPEN_DEFECTS:
-        request.applymarker(pytest.mark.xfail(reason="an open defect", strict=False))
     return request.param
 
 

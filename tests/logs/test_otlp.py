@@ -272,3 +272,11 @@ def test_a_whole_file_may_be_one_pretty_document(tmp_path):
 )
 def test_a_spans_own_name_is_a_step_only_if_the_application_gave_it(read, name, step):
     assert only(read(traces.request(traces.span(traces.current(), name=name))))["step"] == step
+
+
+def test_a_trace_whose_spans_name_two_sessions_is_read_alike_in_any_order(read):
+    bare = {key: one for key, one in traces.current().items() if key != "gen_ai.conversation.id"}
+    named = [traces.span({"session.id": f"reader-{n}"}, own=n, parent=9, name="step") for n in (1, 2)]
+    asked = traces.span(bare, own=3)
+    first = read(traces.request(*named, asked)).calls["session_id"]
+    assert first.equals(read(traces.request(asked, *named[::-1]), name="other.jsonl").calls["session_id"])
