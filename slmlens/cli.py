@@ -69,6 +69,9 @@ def run(
     keep_days: Annotated[
         int | None, typer.Option(help="Remove message texts when the run is opened after so many days.")
     ] = None,
+    previous: Annotated[
+        Path | None, typer.Option("--from", help="Folder of an earlier run: its tasks keep their ids.", metavar="RUN")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
@@ -86,6 +89,7 @@ def run(
         assumptions=assumptions,
         human_facing=human_facing,
         keep_days=keep_days,
+        previous=previous,
     )
     _main_job([str(p) for p in logs], out, settings, audience)
 

@@ -88,8 +88,7 @@ def analyse(
     """
     from slmlens.succession import check_previous
 
-    settings = settings or Settings()
-    run = open_run(out)
+    settings, run = settings or Settings(), open_run(out)
     step = progress or _silent
     check_previous(settings.previous)
     calls = read_logs(logs, run=run, settings=settings, progress=step)
@@ -361,9 +360,8 @@ def _save(run: Run, stage: str, result: Calls | Plan) -> None:
 
 def _on_the_days_prices(settings: Settings, run: Run | None) -> Settings:
     """Return the settings on the price day of the run, so that a run resumed tomorrow stays one run."""
-    if settings.today is not None or run is None or "price_day" not in run.manifest:
-        return settings
-    return replace(settings, today=dt.date.fromisoformat(run.manifest["price_day"]))
+    known = run is not None and settings.today is None and run.manifest.get("price_day")
+    return replace(settings, today=dt.date.fromisoformat(known)) if known else settings
 
 
 def _check_days(settings: Settings) -> None:

@@ -31,7 +31,7 @@ FLOORS = (
     "reporting",
     "reviewing",
 )
-ROOF = {"run", "stages", "deciding", "cli", "forgetting", "lab", "sample", "__init__", "_version"}
+ROOF = {"run", "stages", "deciding", "succession", "cli", "forgetting", "lab", "sample", "__init__", "_version"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
