@@ -110,6 +110,15 @@ class Run:
         self._replace(name, lambda path: path.write_text(text, encoding="utf-8"))
         return self.path(name)
 
+    def reopen(self, stage: str) -> None:
+        """Mark a stage and those after it as not done, because what they depend on has changed.
+
+        :param stage: One of ``STAGES``.
+        """
+        self._forget_from(stage)
+        if self.folder.is_dir():
+            self._write_manifest()
+
     def note(self, **facts: object) -> None:
         """Keep facts in the manifest."""
         self.manifest.update(facts)
