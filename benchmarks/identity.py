@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def main() -> None:
     print("| log | what | asked | measured |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, calls, application in logs(asked.shared, Path(folder)):
-            for row in (*stable(name, calls), *kept(name, calls, asked.seeds), *later(name, calls, application)):
+            for row in chain(stable(name, calls), kept(name, calls, asked.seeds), later(name, calls, application)):
                 print(f"| {' | '.join(row)} |", flush=True)
 
 

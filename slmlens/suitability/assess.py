@@ -64,6 +64,7 @@ def assess(
     graded = _graded(extra)
     steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
     subjects = dict(tasks.tasks.select("task_id", "n_subjects").iter_rows())
+    edits = dict(tasks.tasks.select("task_id", "edited_on").iter_rows())
     verdicts, evidence = [], []
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
@@ -77,7 +78,9 @@ def assess(
                 judged,
                 rare,
                 failures=failures.get(task_id, []),
-                reasons=reasons_of(seen, judged, rare, settings, n_subjects=subjects[task_id]),
+                reasons=reasons_of(
+                    seen, judged, rare, settings, n_subjects=subjects[task_id], edited_on=edits[task_id]
+                ),
                 pilot_calls=_pilot_calls(judged, settings),
             )
         )

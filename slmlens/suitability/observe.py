@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from slmlens.curation.failures import answer_is_usable
 from slmlens.results import Tasks
 from slmlens.suitability.answers import Answer, parse_answer
+from slmlens.suitability.present import present_calls
 from slmlens.suitability.splits import stable_hash
 from slmlens.tasks.slots import slot_texts
 
@@ -88,7 +89,8 @@ def _first_rows(units: Ints, inverse: Ints) -> Ints:
 def observe(tasks: Tasks) -> Iterator[Observed]:
     """Yield the usable calls of each task that has any, in the order of ``task_id``.
 
-    :param tasks: The tasks; only calls assigned by the prompt-only rule, whose answer is usable, count.
+    :param tasks: The tasks; only calls assigned by the prompt-only rule, whose answer is usable, count; where a prompt
+        was edited, only those after the edit.
     """
     frame = _usable(tasks)
     times = pl.col("started_at")
@@ -129,7 +131,7 @@ def _usable(tasks: Tasks) -> pl.DataFrame:
     usable = (
         calls.filter(answer_is_usable() & (pl.col("answer_id").is_not_null() | has_call))
         .select(columns)
-        .join(tasks.assignments.drop_nulls("task_id").select("call_id", "task_id", "unit_id"), on="call_id")
+        .join(present_calls(tasks), on="call_id")
         .with_columns(
             unit=pl.coalesce("unit_id", "session_id", "call_id"),
             # "#2" marks a second call under one response id: the same answer served again

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.gates import side_effects
 from slmlens.suitability.intervals import Share
@@ -14,6 +16,7 @@ from slmlens.suitability.settings import AssessSettings
 FEW_GROUPS = 30
 """Below this many groups of like prompts the group split is coarse."""
 _SHOWN_RULES = 4
+_EDITED = "The prompt was edited on {day}: only the answers to it as it is now count as evidence."
 _ASSUMED = "the incumbent is taken to agree with itself always"
 
 
@@ -22,24 +25,32 @@ K_SHOW = 5
 
 
 def reasons_of(
-    seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings, *, n_subjects: int
+    seen: Seen,
+    judged: Judged,
+    rare: RareClass | None,
+    settings: AssessSettings,
+    *,
+    n_subjects: int,
+    edited_on: dt.datetime | None = None,
 ) -> list[str]:
     """Return the reasons of a task's verdict, the deciding one first.
 
     :param n_subjects: Users (where logged, else recurrence units) of the task.
+    :param edited_on: When its prompt was last edited: only calls after that were looked at.
     """
+    edit = [] if edited_on is None else [_EDITED.format(day=edited_on.date().isoformat())]
     if judged.gate is not None:
         return [_sentence(judged.gate)]
     if not seen.n_ok:
         return ["No call of this task has an answer to compare: all failed, or the log or the settings kept no text."]
     if not judged.enough:
         seen_words = f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}"
-        return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units."]
+        return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units.", *edit]
     sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
     sentences += _what_probes_say(seen, judged, settings, named=n_subjects >= K_SHOW)
     sentences += _ceiling_words(seen)
     sentences += _limits(seen, judged, rare, settings)
-    return sentences
+    return [*sentences, *edit]
 
 
 def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings, *, named: bool) -> list[str]:

@@ -6,6 +6,7 @@ import polars as pl
 
 from slmlens.curation.failures import answer_is_usable, failure
 from slmlens.results import Tasks
+from slmlens.suitability.present import present_calls
 from slmlens.suitability.priors import CHARS_PER_TOKEN
 
 MAX_CHARS = 4_000
@@ -29,12 +30,14 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
     ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls of tools whose name
     has a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last
     message), ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
+    Of an edited prompt all but the last three are taken after the edit.
     """
     owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
     calls = tasks.calls.calls.join(owner, on="call_id")
-    usable = calls.filter(answer_is_usable())
+    present = calls.join(present_calls(tasks), on="call_id", how="semi")
+    usable = present.filter(answer_is_usable())
     frames = [_volume(calls), _tokens(usable), _tools(usable), _copying(usable, tasks.calls.messages)]
-    frames.append(_media(calls, tasks.calls.messages))
+    frames.append(_media(present, tasks.calls.messages))
     signals = tasks.tasks.select("task_id").sort("task_id")
     for frame in frames:
         signals = signals.join(frame, on="task_id", how="left")

@@ -67,7 +67,7 @@ def _pairs(members: pl.DataFrame) -> list[_Pair]:
     of_earlier = dict(members.drop_nulls("earlier").group_by("earlier").agg(pl.sum("weight")).rows())
     of_later = dict(members.drop_nulls("later").group_by("later").agg(pl.sum("weight")).rows())
     shared = members.drop_nulls(["earlier", "later"]).group_by("earlier", "later").agg(pl.sum("weight"))
-    pairs = [_Pair(e, n, w, w / (of_earlier[e] + of_later[n] - w)) for e, n, w in shared.rows()]
+    pairs = [_Pair(e, n, w, min(w / (of_earlier[e] + of_later[n] - w), 1.0)) for e, n, w in shared.rows()]
     return sorted(pairs, key=lambda p: (-round(p.jaccard, 9), p.earlier, p.later))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -261,3 +262,20 @@ def test_a_log_without_tasks_has_no_verdicts():
     verdicts = assess(tasks)
     assert (verdicts.verdicts.height, verdicts.evidence.height) == (0, 0)
     assert false_green(tasks)["rate"] is None
+
+
+def test_after_a_prompt_edit_only_answers_to_the_present_prompt_count():
+    """Before the edit the answers are chance, after it they follow the ticket; the task is learnable as it is now."""
+    tosses = random.Random(5)
+    early = tickets(480, label=lambda _topic, _rng: tosses.choice(sorted(TOPICS)))[:240]
+    tasks = tasks_of(early + tickets(480, seed=0)[240:])
+    edited_on = tasks.calls.calls.sort("started_at").item(240, "started_at")
+    edited = replace(tasks, tasks=tasks.tasks.with_columns(edited_on=pl.lit(edited_on)))
+    found = [assess(t) for t in (tasks, edited)]
+    students = [v.evidence.filter(source="student").get_column("agreement").min() for v in found]
+    before, after = (v.verdicts.row(0, named=True) for v in found)
+    assert (before["n_ok"], after["n_ok"]) == (480, 240)
+    assert students[1] > 0.95 > students[0]
+    assert after["learnable"]
+    assert after["reasons"][-1].startswith(f"The prompt was edited on {edited_on.date()}")
+    assert not any("edited" in reason for reason in before["reasons"])
