@@ -62,8 +62,11 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     forms = dict(facts.select("site", "form").rows())
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
-    found = measure_stability(prompts, corpus, fitted, skeleton, fits=settings.fits, seed=settings.seed)
-    stable = found.by_task(final_tasks(fitted, placed)).select("task_id", "stability")
+    final = final_tasks(fitted, placed)
+    found = measure_stability(
+        prompts, corpus, fitted, skeleton, task_of_site=final, fits=settings.fits, seed=settings.seed
+    )
+    stable = found.by_task(final).select("task_id", "stability")
     tasks = checked(TasksTable, _task_rows(sites, placed, facts, described).join(stable, on="task_id", how="left"))
     return Tasks(
         calls,

@@ -102,6 +102,7 @@ def measure_stability(
     fitted: pl.DataFrame,
     settings: SkeletonSettings,
     *,
+    task_of_site: pl.DataFrame | None = None,
     fits: int = FITS,
     seed: int = 0,
 ) -> Stability:
@@ -111,6 +112,8 @@ def measure_stability(
 
     :param fitted: Rows of ``prompts.calls`` with ``unit_id`` (recurrence unit) and ``site`` as the trees of the whole
         log place them.
+    :param task_of_site: ``site, task_id``: sites of one task (an edited prompt) are no strangers to each other; None:
+        each site is a task.
     :param fits: Half-samples.
     """
     uses = _uses(fitted)
@@ -121,6 +124,7 @@ def measure_stability(
         return Stability(_summed([]), None)
     thin, bounded = thinned(corpus), replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
     places = prompts.variants.get_column("partition").to_list()
+    families = _families(enough, task_of_site)
     rng = np.random.default_rng(seed)
     tallies, agreements = [], []
     for at in range(fits):
@@ -128,7 +132,7 @@ def measure_stability(
         inside[rng.permutation(n_units)[:drawn]] = True
         sampled = uses.only(inside[uses.unit] & np.isin(uses.site, enough))
         labels = _half_fit(thin, sampled, places, bounded, everywhere=at < RULE_FITS)
-        tallies.append(_tally(sampled, labels[sampled.variant], settings.k_task))
+        tallies.append(_tally(sampled, labels[sampled.variant], families, settings.k_task))
         if at < RULE_FITS:
             agreements.append(_agreement(uses, labels[uses.variant], inside[uses.unit]))
     return Stability(_summed(tallies), _mean(agreements))
@@ -210,7 +214,17 @@ def _restricted(corpus: Corpus, rows: I64, uses: _Uses, least: int) -> Corpus:
     return replace(_of_columns(corpus, matrix, columns), content=corpus.content[rows], pairs=pairs)
 
 
-def _tally(uses: _Uses, label: I64, k_task: int) -> pl.DataFrame:
+def _families(sites: list[int], task_of_site: pl.DataFrame | None) -> pl.DataFrame:
+    """Return ``site, family``: sites of one task share a family."""
+    own = pl.DataFrame({"site": sites}, schema={"site": pl.Int64})
+    if task_of_site is None:
+        return own.with_columns(family=pl.col("site").cast(pl.String))
+    return own.join(task_of_site, on="site", how="left").select(
+        "site", family=pl.coalesce("task_id", pl.col("site").cast(pl.String))
+    )
+
+
+def _tally(uses: _Uses, label: I64, families: pl.DataFrame, k_task: int) -> pl.DataFrame:
     """Return the sums of one half-sample; a unit weighs 1 in each of its sites, spread over its prompts there."""
     rows = pl.DataFrame({"site": uses.site, "unit": uses.unit, "label": label})
     weight = rows.with_columns(w=1 / pl.len().over("site", "unit")).group_by("site", "unit", "label").agg(pl.sum("w"))
@@ -218,9 +232,10 @@ def _tally(uses: _Uses, label: I64, k_task: int) -> pl.DataFrame:
     cells = placed.group_by("site", "label").agg(total=pl.sum("w"), alone=(pl.col("w") ** 2).sum())
     total = pl.col("total")
     sums = (
-        cells.with_columns(all=total.sum().over("label"))
+        cells.join(families, on="site")
+        .with_columns(strange=total.sum().over("label") - total.sum().over("label", "family"))
         .group_by("site")
-        .agg(kept=(total**2 - pl.col("alone")).sum(), strangers=(total * (pl.col("all") - total)).sum())
+        .agg(kept=(total**2 - pl.col("alone")).sum(), strangers=(total * pl.col("strange")).sum())
     )
     units = weight.group_by("site").agg(n=pl.col("unit").n_unique()).filter(pl.col("n") >= k_task)
     return units.join(sums, on="site", how="left").select(
