@@ -258,5 +258,5 @@ def _nearest(summary: Mapping[str, Any]) -> Prospect | None:
 def waiting_for_volume(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the tasks that nothing but volume keeps: their break-even is known and they don't reach it."""
     kept = [task for task in summary["tasks"] if bucket(task, summary) == "keep"]
-    dear = [task for task in kept if task["keep_because"] in {"money", None}]
+    dear = [task for task in kept if task["keep_because"] == "money" or task["action"] != "keep"]
     return [task for task in dear if task["break_even_calls_month"] is not None]

@@ -124,6 +124,6 @@ OUTLOOKS = st.builds(
 def test_every_outlook_has_one_and_it_ends_as_a_sentence(outlook):
     text = headline(outlook)
     assert text.endswith(".")
-    assert "  " not in text.replace(outlook.nearest.name if outlook.nearest else "\0", "")
+    assert "  " not in text.replace(outlook.nearest.name if outlook.nearest else "\0", "name")
     if "saving of" in text:
         assert "potential saving" in text or "a loss of" in text

@@ -17,8 +17,8 @@ from slmlens.savings.montecarlo import payback_months
 from slmlens.savings.options import Option, break_even_calls
 from slmlens.savings.plan import plan
 from slmlens.spend.price import price_calls
-from slmlens.tables import NUSD_PER_USD
-from tests.savings.world import TODAY, calls_frame, parity, steady, verdicts_of
+from slmlens.tables import NUSD_PER_USD, DecisionsTable
+from tests.savings.world import START, TODAY, calls_frame, filled, parity, steady, verdicts_of
 
 FEW = 400
 CONTRACTED = {"cheaper_llm_parity": 0.0}
@@ -282,6 +282,42 @@ def test_every_option_and_decision_has_its_assumptions_beside_it():
     assert {"engineer_day_usd", "slm_catalogue", "vendor_smaller_model"} <= set(names)
     user = planned({"t": steady(300, 30)}, overrides={"swap_days": 9})
     assert option_of(user, "t", "migrate-swap")["one_off_nusd"] == 7200 * NUSD_PER_USD
+
+
+def decided(verdicts, kind, task, action=None):
+    """Verdicts whose tasks carry one decision of a person."""
+    row = {"decision_id": "d-1", "kind": kind, "author": "ana", "decided_at": START, "reason": "r", "what": "w"}
+    row |= {"status": "applied", "task_ids": [task], "action": action}
+    tasks = replace(verdicts.tasks, decisions=filled(DecisionsTable, [row]))
+    return replace(verdicts, tasks=tasks)
+
+
+def test_an_action_that_a_person_asked_for_is_followed_and_said_and_the_evidence_stays():
+    verdicts = verdicts_of({"a": steady(300, 30)}, sampling_rate=0.0001)
+    alone = action_of(plan(verdicts, today=TODAY, draws=FEW), "a")
+    assert alone["action"] != "keep"
+    kept = action_of(plan(decided(verdicts, "override", "a", "keep"), today=TODAY, draws=FEW), "a")
+    assert (kept["action"], kept["keep_because"], kept["evidence"]) == ("keep", None, alone["evidence"])
+    assert kept["reasons"][0] == f"a person decided on keep; the evidence alone said {alone['action']}"
+    other = action_of(plan(decided(verdicts, "override", "a", "migrate-swap"), today=TODAY, draws=FEW), "a")
+    assert (other["action"], other["mode"]) == ("migrate-swap", "swap")
+
+
+def test_an_action_that_the_log_can_not_value_is_not_followed():
+    verdicts = verdicts_of({"a": steady(300, 30)})
+    alone = action_of(plan(verdicts, today=TODAY, draws=FEW), "a")
+    assert action_of(plan(decided(verdicts, "override", "a", "code"), today=TODAY, draws=FEW), "a") == alone
+    gated = verdicts_of({"a": steady(300, 30)}, {"a": {"gate": "images", "evidence": "gated"}})
+    made = plan(decided(gated, "override", "a", "migrate-swap"), today=TODAY, draws=FEW)
+    assert action_of(made, "a")["keep_because"] == "gate"
+
+
+def test_a_task_that_a_person_set_aside_is_in_no_saving_and_its_money_is_excluded():
+    verdicts = verdicts_of({"a": steady(300, 30), "b": steady(100, 30)})
+    made = plan(decided(verdicts, "set_aside", "a"), today=TODAY, draws=FEW)
+    assert "a" not in made.total["order"]
+    assert made.total["coverage_nusd"]["excluded"] > 0
+    assert sum(made.total["coverage_nusd"].values()) == verdicts.tasks.calls.calls.get_column("spend_nusd").sum()
 
 
 def test_too_few_draws_are_refused():

@@ -294,18 +294,21 @@ def test_decisions_hold_when_one_session_in_twelve_is_gone_and_rows_are_shuffled
     found: sl.Tasks, tmp_path: Path
 ) -> None:
     i = ids(found)
+    loose = found.assignments.filter(pl.col("task_id").is_null()).get_column("call_id").to_list()
     decisions = decided(
         found,
         lambda n: gestures.rename(n, i["refund"], "Refunds"),
         lambda n: gestures.merge(n, [i["triage"], i["summary"]]),
         lambda n: gestures.split(n, i["triage"], phrase="urgent"),
         lambda n: gestures.set_aside(n, i["escalate"]),
+        lambda n: gestures.move(n, loose, i["translate"]),
     )
     rows = [r for r in shop() if r["session_id"] not in {"s5", "s9"}]
     random.Random(4).shuffle(rows)
     later = tasks_of(tmp_path, rows)
     now = replay(later, decisions)
-    assert statuses(now) == ["applied"] * 4
+    assert statuses(now) == ["applied"] * 5
+    assert placed(now.tasks)[loose[0]] == i["translate"]
     check_money_and_rows(now)
 
 
