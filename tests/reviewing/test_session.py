@@ -272,3 +272,18 @@ def test_gestures_on_the_sample_keep_every_cent(tmp_path: Path) -> None:
     assert figures.tasks_nusd + figures.unassigned_nusd + figures.excluded_nusd == everything
     assert session.decisions.get_column("status").to_list() == ["applied"] * 4
     assert figures.tasks == tasks.tasks.height - 2
+
+
+def test_a_forgotten_session_is_in_no_table_of_a_reviewed_run_and_the_decisions_stay(place: Path) -> None:
+    run, tasks = opened(place)
+    session = ReviewSession(tasks, run, author="ana")
+    session.select(ids(tasks)["triage"])
+    session.rename("Desk")
+    made_again(place)
+    calls = pl.read_parquet(place / "run" / "calls.parquet")
+    gone = calls.filter(pl.col("call_id") == "chatcmpl-00007").item(0, "session_id")
+    lost = calls.filter(pl.col("session_id") == gone).get_column("call_id").to_list()
+    sl.forget(place / "run", session=gone)
+    for name in ("assignments", "found_assignments"):
+        assert not set(lost) & set(pl.read_parquet(place / "run" / f"{name}.parquet").get_column("call_id"))
+    assert "Desk" in pl.read_parquet(place / "run" / "tasks.parquet").get_column("name").to_list()
