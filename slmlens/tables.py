@@ -173,7 +173,7 @@ class TasksTable(dy.Schema):
     steps_per_session = dy.Float64(nullable=True)  # null: no sessions in the log
     form = dy.String()  # the commonest answer form
     skeleton = dy.String()  # the recurring text with typed holes; k-anonymous
-    stability = dy.Float64(nullable=True)  # share of co-members that stay together; null: not measured
+    stability = dy.Float64(nullable=True)  # share of co-members that are so in the log and in a half; null: few units
     edited_on = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # last prompt edit seen
     anchor = dy.List(dy.String())  # hashes of the recurring phrases the id comes from
     phrases = dy.List(dy.UInt64())  # hashes of all recurring phrases: what of a prompt is skeleton and not slot

@@ -133,7 +133,10 @@ def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
         facts.append(("Median latency", f"{task['latency_p50_ms'] / 1000:.1f} s"))
     if task["stability"] is not None:
         facts.append(
-            ("Stability", f"{100 * task['stability']:.0f} % of its calls stay together when sessions are resampled")
+            (
+                "Stability",
+                f"{100 * task['stability']:.0f} % of its company is the same when found on half of the sessions",
+            )
         )
     return facts
 
