@@ -24,6 +24,9 @@ SYSTEM = PARTS.index("system")
 TOOL_WORDS = 6.0
 """Shingles that one tool name counts for."""
 
+MAX_CONTENTS = 5
+"""Sets of contents (documents, examples) that are looked past in one group."""
+
 
 @dataclass(frozen=True)
 class SkeletonSettings:
@@ -40,6 +43,8 @@ class SkeletonSettings:
     :param contained: Share of a block (or core) that a prompt must hold to be counted to it.
     :param max_blocks: Blocks that are compared with each other at one level.
     :param max_alternatives: More alternatives than this are an open set.
+    :param instruction: Share of words of instruction from which alternatives of a user message are steps; below, they
+        are contents (see :mod:`slmlens.tasks.directives` for the shares measured).
     """
 
     k_task: int = 3
@@ -53,6 +58,7 @@ class SkeletonSettings:
     contained: float = 0.5
     max_blocks: int = 1200
     max_alternatives: int = 40
+    instruction: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ class Block:
     :param weight: Their weight.
     :param length: Shingles, system shingles counted twice, capped at 100.
     :param grown: Share of its columns that belong to the last message of a prompt that has grown.
+    :param told: Share of its columns that are words of instruction; 1 where it changes the system prompt or the tools.
     """
 
     columns: I64
@@ -100,6 +107,7 @@ class Block:
     weight: float
     length: float
     grown: float
+    told: float
 
 
 def group_of(corpus: Corpus, rows: I64, settings: SkeletonSettings, *, by_content: bool) -> Group:
@@ -159,9 +167,9 @@ def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has
         rows = held[:, at]
         weight = float(group.weight[rows].sum())
         if weight < settings.core_share and group.units_with(rows) >= settings.k_task:
-            blocks.append(
-                Block(columns, rows, weight, min(_length(corpus.part[columns]), 100.0), _grown(corpus.part[columns]))
-            )
+            parts = corpus.part[columns]
+            told = _told(parts, corpus.directive[columns], settings)
+            blocks.append(Block(columns, rows, weight, min(_length(parts), 100.0), _grown(parts), told))
     return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
 
 
@@ -178,12 +186,20 @@ def _grown(parts: I64) -> float:
     return float(np.mean(parts == PARTS.index("last")))
 
 
+def _told(parts: I64, directive: Bools, settings: SkeletonSettings) -> float:
+    """Return the share of words of instruction; what changes the system prompt or the tools is taken to instruct."""
+    return 1.0 if _system_length(parts) >= settings.system_block else float(directive.mean())
+
+
+def _system_length(parts: I64) -> float:
+    return np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
+
+
 def _sets_apart(parts: I64, settings: SkeletonSettings, *, has_core: bool) -> bool:
-    system = np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
     user = len(parts) - np.count_nonzero(parts == SYSTEM) - np.count_nonzero(parts == TOOLS)
     if not has_core:
         return len(parts) >= 2  # noqa: PLR2004 - unrelated prompts: any recurring phrase will do
-    return bool(system >= settings.system_block or user >= settings.user_block)
+    return bool(_system_length(parts) >= settings.system_block or user >= settings.user_block)
 
 
 def _heaviest_sets(group: Group, corpus: Corpus, variable: I64, most: int) -> list[I64]:
@@ -227,14 +243,31 @@ def choose_alternatives(
     group: Group, blocks: list[Block], settings: SkeletonSettings, *, has_core: bool, by_content: bool
 ) -> list[Block]:
     """Return the mutually exclusive blocks that split the group, or an empty list where it is one step."""
-    if not blocks:
+    left = blocks[:300]
+    if not has_core and left:
+        saying = [b for b in left if b.told >= settings.instruction and b.length >= settings.user_block]
+        return _widest_closed_set(group, saying or left)[0]
+    for _ in range(MAX_CONTENTS):
+        if not left:
+            return []
+        chosen, cover = _widest_closed_set(group, left)
+        if cover < settings.cover or not 1 < len(chosen) <= settings.max_alternatives:
+            break
+        if _instructs(chosen, settings):
+            return chosen
+        left = [b for b in left if all(b is not one for one in chosen)]
+    steady = [b for b in left if b.grown < 0.5]  # noqa: PLR2004 - a loop's later turns always differ from its first
+    if by_content or not steady:
         return []
-    chosen, cover = _widest_closed_set(group, blocks[:300])
-    closed = cover >= settings.cover and 1 < len(chosen) <= settings.max_alternatives
-    if closed or not has_core:
-        return chosen
-    steady = [b for b in blocks[:300] if b.grown < 0.5]  # noqa: PLR2004 - a loop's later turns always differ from its first
-    return [] if by_content or not steady else _varying_inside_units(group, steady, settings)
+    varying = _varying_inside_units(group, steady, settings)
+    return varying if varying and _instructs(varying, settings) else []
+
+
+def _instructs(chosen: list[Block], settings: SkeletonSettings) -> bool:
+    """Tell whether the alternatives say what to do (by their mean or their median), or are contents to work on."""
+    told = np.array([b.told for b in chosen])
+    mean = float(np.average(told, weights=[b.weight for b in chosen]))
+    return bool(max(mean, float(np.median(told))) >= settings.instruction)
 
 
 def _conflicts(group: Group, blocks: list[Block]) -> Bools:
@@ -277,6 +310,7 @@ def _varying_inside_units(group: Group, blocks: list[Block], settings: SkeletonS
     with_block = np.asarray(group.units @ rows)
     prompts = np.asarray(group.units.sum(axis=1))
     mixed = ((with_block > 0) & (with_block < prompts)).sum(axis=0)
-    enough = (mixed >= settings.min_mixed) & (mixed >= settings.mixed * group.n_units)
+    held_by = (with_block > 0).sum(axis=0)
+    enough = (mixed >= settings.min_mixed) & (mixed >= settings.mixed * held_by)
     order = [int(i) for i in np.flatnonzero(enough)]
     return [blocks[i] for i in _exclusive(order, _conflicts(group, blocks))] if order else []

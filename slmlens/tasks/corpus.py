@@ -10,8 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from slmlens.results import Calls
+from slmlens.tasks.directives import directive_codes
 from slmlens.tasks.prompts import PARTS, Prompts
-from slmlens.tasks.shingles import I64, U64, shingle, stable_hash
+from slmlens.tasks.shingles import I64, U64, centred_shingles, stable_hash
 
 Sparse = Any  # scipy.sparse.csr_matrix; scipy publishes no stubs
 
@@ -29,6 +30,7 @@ class Corpus:
     :param part: Part code of each column (index in ``PARTS``).
     :param content: Slot-content code of each variant.
     :param pairs: Distinct (unit, variant) rows.
+    :param directive: Whether each column is centred on a word of instruction.
     """
 
     matrix: Sparse
@@ -36,6 +38,7 @@ class Corpus:
     part: I64
     content: I64
     pairs: I64
+    directive: npt.NDArray[np.bool_]
 
 
 def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
@@ -49,21 +52,23 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
         .to_numpy()
         .astype(np.int64)
     )
-    rows, hashes = _shingle_rows(calls.messages, uses.rows)
+    rows, hashes, instructs = _shingle_rows(calls.messages, uses.rows)
     columns, inverse = np.unique(hashes, return_inverse=True)
     content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
     held = _ones(rows, inverse, (uses.rows.height, len(columns)))
     recurring = np.flatnonzero(held.T @ _units_of_rows(uses, pairs, content, k_task) >= k_task)
     part = np.zeros(len(columns), dtype=np.int64)
     part[inverse] = uses.rows.get_column("part").to_numpy()[rows]
+    directive = np.zeros(len(columns), dtype=bool)
+    directive[inverse] = instructs
     matrix = _by_variant(uses, held[:, recurring], prompts.variants.height)
-    return Corpus(matrix, columns[recurring], part[recurring], content, pairs)
+    return Corpus(matrix, columns[recurring], part[recurring], content, pairs, directive[recurring])
 
 
 def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64) -> Sparse:
     """Return variants x columns for a vocabulary fitted before (``Corpus.hashes``)."""
     uses = _message_uses(variants)
-    rows, hashes = _shingle_rows(messages, uses.rows)
+    rows, hashes, _ = _shingle_rows(messages, uses.rows)
     at = np.minimum(np.searchsorted(columns, hashes), max(len(columns) - 1, 0))
     known = columns[at] == hashes if len(columns) else np.zeros(len(hashes), dtype=bool)
     return _by_variant(uses, _ones(rows[known], at[known], (uses.rows.height, len(columns))), variants.height)
@@ -102,13 +107,13 @@ def _message_uses(variants: pl.DataFrame) -> _Uses:
     return _Uses(rows, placed.get_column("variant").to_numpy(), placed.get_column("row").to_numpy().astype(np.int64))
 
 
-def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64]:
-    """Return parallel arrays (row, hash): the shingles of every (part, message) row, and the tools."""
+def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64, npt.NDArray[np.bool_]]:
+    """Return parallel arrays (row, hash, instructs): the shingles of every (part, message) row, and the tools."""
     texts = rows.filter(pl.col("part") != TOOLS)
     spoken = texts.join(
         messages.select("message_id", "text"), left_on="id", right_on="message_id", how="left", maintain_order="left"
     )
-    at, plain = shingle(spoken.get_column("text"))
+    at, plain, words = centred_shingles(spoken.get_column("text"))
     part = texts.get_column("part").to_numpy()[at]
     hashes = np.empty_like(plain)
     for code in range(len(PARTS)):
@@ -116,7 +121,8 @@ def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64]
     tools = rows.filter(pl.col("part") == TOOLS)
     tool_hashes = salted(np.array([stable_hash(n) for n in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS)
     row = np.concatenate((texts.get_column("row").to_numpy()[at], tools.get_column("row").to_numpy())).astype(np.int64)
-    return row, np.concatenate((hashes, tool_hashes))
+    instructs = np.concatenate((np.isin(words, directive_codes()), np.zeros(len(tool_hashes), dtype=bool)))
+    return row, np.concatenate((hashes, tool_hashes)), instructs
 
 
 def _units_of_rows(uses: _Uses, pairs: I64, content: I64, k_task: int) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from slmlens.results import Calls, Tasks
 from slmlens.tables import AssignmentsTable, ItemsTable, TasksTable, checked
+from slmlens.tasks.alike import joined_alike
 from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import build_corpus
 from slmlens.tasks.describe import describe, site_texts
@@ -55,8 +56,9 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
     trees = grow_trees(prompts, corpus, skeleton)
     sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton)
-    texts = site_texts(calls, prompts, sites, fitted)
-    sites, placed = joined_edits(calls, sites, fitted, {n: t.fixed_words() for n, t in texts.items()})
+    sites, joined = joined_alike(sites, fitted, corpus, skeleton)
+    texts = site_texts(calls, prompts, sites, joined)
+    sites, placed = joined_edits(calls, sites, joined, {n: t.fixed_words() for n, t in texts.items()})
     placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")
     facts = _counted(calls, placed, settings.k_show)
     forms = dict(facts.select("site", "form").rows())

@@ -47,9 +47,16 @@ def word_lists(text: pl.Series) -> pl.Series:
 
 def shingle(texts: pl.Series) -> tuple[I64, U64]:
     """Return parallel arrays (row, hash): every shingle of every text, repeats included; null counts as empty."""
+    row, hashes, _ = centred_shingles(texts)
+    return row, hashes
+
+
+def centred_shingles(texts: pl.Series) -> tuple[I64, U64, U64]:
+    """Return ``shingle(texts)`` and, parallel to it, the code of the word that each shingle is centred on."""
     words = word_lists(texts)
     lengths = words.list.len().to_numpy().astype(np.int64)
-    return windows(word_codes(words.explode(keep_nulls=False, empty_as_null=False)), lengths)
+    codes = word_codes(words.explode(keep_nulls=False, empty_as_null=False))
+    return *windows(codes, lengths), codes
 
 
 def word_codes(words: pl.Series) -> U64:
