@@ -1,13 +1,15 @@
-# make demo   builds .venv, runs the main job on the sample, prints where the report is
-# make test   builds what it needs and runs the tests (no torch)
-# make lab    opens JupyterLab on notebooks/
+# make demo        builds .venv, runs the main job on the sample, prints where the report is
+# make test        builds what it needs and runs the tests (no torch), but for the slow ones
+# make test-slow   the slow tests: executed notebooks, browsers, bombs, real logs at length
+# make test-models the tests that need torch or spaCy
+# make lab         opens JupyterLab on notebooks/
 PYTHON ?= python3
 TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-models lab sample clean
+.PHONY: demo test test-slow test-models lab sample clean
 
 demo: $(VENV)/.core
 	@$(BIN)/slmlens demo --out runs/demo
@@ -16,7 +18,10 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy slmlens
-	$(BIN)/pytest -n 2 -m "not models"
+	$(BIN)/pytest -n 2 -m "not models and not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m "slow and not models"
 
 test-models: $(VENV)/.models
 	$(BIN)/pytest -m models
