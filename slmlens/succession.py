@@ -42,15 +42,19 @@ def check_previous(previous: str | Path | None) -> None:
 def found_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | None = None) -> Tasks:
     """Find the tasks of a log, under the ids of an earlier run where one is named; store, replay and resume in a run.
 
+    A cut that was kept for the run (:mod:`slmlens.tasks.cut`) is followed.
+
     :param previous: The earlier run's folder, or its ``taskset.json``.
     :raises RunFolderError: If the earlier run holds no task set.
     """
+    from slmlens.tasks.cut import FACT, cut_of
     from slmlens.tasks.discover import discover_tasks
 
+    cut = cut_of({} if run is None else run.manifest)
     earlier = None if previous is None else task_set_at(previous)
 
     def find() -> Tasks:
-        tasks = discover_tasks(calls)
+        tasks = discover_tasks(calls, settings=cut.settings())
         if earlier is not None:
             from slmlens.tasks.lineage import with_earlier_ids
 
@@ -61,7 +65,8 @@ def found_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | 
 
     if run is None:
         return find()
-    depends = {"taskset": 1} if previous is None else {"taskset": 1, "previous": _hash(_read(previous))}
+    chosen = {FACT: cut.record()} if cut.record() else {}
+    depends = chosen | ({"taskset": 1} if previous is None else {"taskset": 1, "previous": _hash(_read(previous))})
     return _attached(run, decided_stage(run, calls, find, depends))
 
 

@@ -47,7 +47,7 @@ class Grid:
         if self.frame.is_empty():
             return f"<p>{escape(self.empty)}</p>"
         columns = self.frame.columns
-        head = "".join(f'<th style="{self._style(name)};white-space:normal">{_safe(name)}</th>' for name in columns)
+        head = "".join(f'<th style="{self._style(name)};white-space:normal">{safe(name)}</th>' for name in columns)
         body = "".join(
             f"<tr>{''.join(self._cell(name, value) for name, value in zip(columns, row, strict=True))}</tr>"
             for row in self.frame.iter_rows()
@@ -56,7 +56,7 @@ class Grid:
 
     def _cell(self, name: str, value: object) -> str:
         words = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-        shown = _safe(words)
+        shown = safe(words)
         return f'<td style="{self._style(name)}">{f"<b>{shown}</b>" if name == self.strong else shown}</td>'
 
     def _style(self, name: str) -> str:
@@ -76,7 +76,7 @@ class Words:
     def _repr_html_(self) -> str:
         size = "1.35em" if self.large else "1em"
         paragraphs = "".join(
-            f'<p style="font-size:{size};line-height:1.45;max-width:46em">{_safe(line)}</p>'
+            f'<p style="font-size:{size};line-height:1.45;max-width:46em">{safe(line)}</p>'
             for line in self.text.splitlines()
         )
         return f"<div>{paragraphs}</div>"
@@ -93,9 +93,9 @@ class Excerpt:
 
     def _repr_html_(self) -> str:
         style = "white-space:pre-wrap;overflow-wrap:anywhere;max-width:56em;max-height:30em;overflow:auto"
-        return f'<pre style="{style}">{_safe(self.text)}</pre>'
+        return f'<pre style="{style}">{safe(self.text)}</pre>'
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Return text as HTML; a notebook takes what stands between two dollar signs for a formula, but not across tags."""
     return escape(visible(text)).replace("$", "<span>$</span>")

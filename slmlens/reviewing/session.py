@@ -23,11 +23,16 @@ from slmlens.tasks.replay import Replayed, replay
 class Folder(Protocol):
     """What of a run a review needs (:class:`slmlens.run.Run` is one)."""
 
+    manifest: dict[str, Any]
+
     def path(self, name: str) -> Path:
         """Return the place of a file of the run."""
 
     def reopen(self, stage: str) -> None:
         """Mark a stage and those after it as not done."""
+
+    def note(self, **facts: object) -> None:
+        """Keep facts in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class ReviewSession:
     def __init__(self, tasks: Tasks, run: Folder | None = None, *, author: str | None = None) -> None:
         self._found = tasks.found or tasks
         self._run = run
-        self._author = _account() if author is None else author
+        self.author = _account() if author is None else author
+        self._trial = False
         self._memory: list[Decision] = []
         self._selected: tuple[str, ...] = ()
         self._seen = self._decisions()
@@ -155,12 +161,12 @@ class ReviewSession:
     def rename(self, name: str, *, reason: str = "") -> Change:
         """Give the selected task a name."""
         task_id = self._one()
-        return self._keep(lambda now: gestures.rename(now, task_id, name, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.rename(now, task_id, name, reason=reason, author=self.author))
 
     def merge(self, *, name: str | None = None, reason: str = "") -> Change:
         """Make one task of the selected ones."""
         chosen = self._selected
-        return self._keep(lambda now: gestures.merge(now, chosen, name=name, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.merge(now, chosen, name=name, reason=reason, author=self.author))
 
     def split(
         self, *, phrase: str | None = None, step: str | None = None, tool: str | None = None, reason: str = ""
@@ -169,24 +175,24 @@ class ReviewSession:
         task_id = self._one()
         return self._keep(
             lambda now: gestures.split(
-                now, task_id, phrase=phrase, step=step, tool=tool, reason=reason, author=self._author
+                now, task_id, phrase=phrase, step=step, tool=tool, reason=reason, author=self.author
             )
         )
 
     def move(self, call_ids: Sequence[str], *, reason: str = "") -> Change:
         """Move calls, and all calls with the same prompts, into the selected task."""
         task_id = self._one()
-        return self._keep(lambda now: gestures.move(now, call_ids, task_id, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.move(now, call_ids, task_id, reason=reason, author=self.author))
 
     def set_aside(self, *, reason: str = "") -> Change:
         """Leave the selected task out of the plan; its money is excluded, not lost."""
         task_id = self._one()
-        return self._keep(lambda now: gestures.set_aside(now, task_id, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.set_aside(now, task_id, reason=reason, author=self.author))
 
     def override(self, action: str, *, reason: str) -> Change:
         """Ask for another action for the selected task than the evidence does."""
         task_id = self._one()
-        return self._keep(lambda now: gestures.override(now, task_id, action, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.override(now, task_id, action, reason=reason, author=self.author))
 
     def undo(self, decision_id: str | None = None, *, reason: str = "") -> Change:
         """Take a decision back: the one named, else the last that still stands (an undo is never taken for it).
@@ -199,13 +205,22 @@ class ReviewSession:
                 raise SettingError("there is nothing to undo", where="review", next_step="decide something first")
             decision_id = standing.item(-1, "decision_id")
         chosen = str(decision_id)
-        return self._keep(lambda now: gestures.undo(now, chosen, reason=reason, author=self._author))
+        return self._keep(lambda now: gestures.undo(now, chosen, reason=reason, author=self.author))
 
-    def recut(self, found: Tasks) -> Change:
+    @property
+    def on_trial(self) -> bool:
+        """The tasks are a cut that is only tried: nothing can be decided on it."""
+        return self._trial
+
+    def recut(self, found: Tasks, *, trial: bool = False) -> Change:
         """Take other tasks of the same log, found with other settings, and replay all decisions over them.
 
         Nothing is written: settings of discovery are no decision.
+
+        :param trial: The run will not be cut so; until the next recut, gestures are refused, since they would be about
+            tasks that its report does not have.
         """
+        self._trial = trial
         before, was = self.figures, self._now
         self._found = found.found or found
         self._seen = self._decisions()
@@ -223,6 +238,10 @@ class ReviewSession:
 
     def _keep(self, gesture: Callable[[Replayed], Decision]) -> Change:
         """Try a decision on the tasks as they are, and keep it only if it applies."""
+        if self._trial:
+            raise SettingError(
+                "this cut is only tried", where="review", next_step="keep it or go back to the other, then decide"
+            )
         decisions = self._decisions()
         was = self._now if decisions == self._seen else replay(self._found, decisions)
         decision = with_id(gesture(was), {d.id for d in decisions})
