@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
     from slmlens.results import Verdicts as Verdicts
+    from slmlens.reviewing.panel import review as review
     from slmlens.run import Run as Run
     from slmlens.run import open_run as open_run
     from slmlens.sample import write_sample as write_sample
@@ -38,6 +39,7 @@ _HOMES = {
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",
     "Verdicts": "slmlens.results",
+    "review": "slmlens.reviewing.panel",
     "Run": "slmlens.run",
     "open_run": "slmlens.run",
     "write_sample": "slmlens.sample",
