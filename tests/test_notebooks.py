@@ -172,3 +172,38 @@ def test_load_and_check_takes_a_log_that_holds_neither_prompts_nor_times_nor_pri
     write_log(tmp_path / "own.jsonl", 50, no_prompts=True, no_times=True, no_prices=True)
     said = shown(executed("01_load_and_check", tmp_path, LOGS="."))
     assert "50 calls, all accounted for; 50 without a price." in said
+
+
+@pytest.mark.slow
+def test_discover_tasks_shows_layers_stability_and_the_panel_and_its_tree_can_be_explained(tmp_path: Path) -> None:
+    said = shown(executed("02_discover_tasks", tmp_path))
+    assert "2 applications, 15 call sites, 15 tasks; 0 calls in no task." in said
+    assert "15 tasks; spend in tasks $51." in said, "the panel in words"
+    assert "Nothing was decided yet." in said
+    assert "all accounted for; 0 decisions." in said
+    assert not (tmp_path / "runs" / "notebook" / "decisions.yaml").exists()
+    explained = shown(executed("91_how_tasks_are_found", tmp_path))
+    assert "5 alternatives" in explained
+    assert "you convert lines of the" in explained
+    assert re.search(r"The kept rule gives ([\d,]+) of \1 calls the task that is shown.", explained)
+
+
+@pytest.mark.slow
+def test_discover_tasks_takes_a_small_log_without_prices_and_91_explains_it(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 50, no_prices=True)
+    said = shown(executed("02_discover_tasks", tmp_path, LOGS="own.jsonl"))
+    assert "1 application, 1 call site, 1 task; 0 calls in no task." in said
+    assert "50 calls, all accounted for; 0 decisions." in said
+    explained = shown(executed("91_how_tasks_are_found", tmp_path, LOGS="own.jsonl"))
+    assert "you tell whether a parcel" in explained
+    assert "kim" not in said + explained
+    assert "The kept rule gives 50 of 50 calls" in explained
+
+
+@pytest.mark.slow
+def test_discover_tasks_takes_a_log_in_which_nothing_can_be_found(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 20, no_prompts=True, no_times=True, no_prices=True)
+    said = shown(executed("02_discover_tasks", tmp_path, LOGS="."))
+    assert "0 applications, 0 call sites, 0 tasks; 20 calls in no task." in said
+    assert "20 calls, all accounted for; 0 decisions." in said
+    assert "No task of this log has a text" in shown(executed("91_how_tasks_are_found", tmp_path, LOGS="."))

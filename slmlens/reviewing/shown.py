@@ -241,6 +241,21 @@ def layers_grid(tasks: Tasks) -> Grid:
     )
 
 
+def stability_grid(tasks: Tasks) -> Grid:
+    """Return how firm each task is, the least firm first, those not measured last.
+
+    :returns: Columns ``task``, ``stability``, ``sessions`` (or distinct contents) and ``prompt edited on``.
+    """
+    rows = tasks.tasks.sort("stability", "n_units", "task_id", nulls_last=True)
+    frame = rows.select(
+        task="name",
+        stability=pl.col("stability").map_elements(stability_words, return_dtype=pl.String, skip_nulls=False),
+        sessions="n_units",
+        edited=pl.col("edited_on").dt.strftime("%-d %b %Y").fill_null(""),
+    ).rename({"edited": "prompt edited on"})
+    return Grid(frame, numbers=("stability", "sessions"), strong="task", empty="There is no task.")
+
+
 def layers_words(tasks: Tasks) -> Words:
     """Return the size of each layer in a sentence."""
     figures = figures_of(tasks)
