@@ -15,7 +15,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -255,13 +254,16 @@ def slmify(python: Path | None, log: Path, folder: Path) -> str:
     (folder / "log.jsonl").write_bytes(gzip.decompress(log.read_bytes()))
     started = time.monotonic()
     command = [
-        python.parent / "slmify",
-        "analyze",
-        folder / "log.jsonl",
-        "--embedder",
-        "hash",
-        "--json",
-        folder / "out.json",
+        str(part)
+        for part in (
+            python.parent / "slmify",
+            "analyze",
+            folder / "log.jsonl",
+            "--embedder",
+            "hash",
+            "--json",
+            folder / "out.json",
+        )
     ]
     job = subprocess.run(
         command, check=False, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -288,4 +290,4 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]] | map[
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
