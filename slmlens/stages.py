@@ -331,19 +331,19 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from slmlens.reporting.text import counted
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
+    from slmlens.tasks.cut import cut_in_words
 
     calls = made.tasks.calls
     day = settings.today or dt.datetime.now(dt.UTC).date()
-    limits = []
-    if facts.get("texts_removed_on"):
-        limits.append(texts_removed_words(facts["texts_removed_on"]))
-    if facts.get("forgotten"):
-        limits.append(f"{counted(len(facts['forgotten']), 'session')} forgotten on request: no figure counts them.")
+    gone, removed_on = facts.get("forgotten"), facts.get("texts_removed_on")
+    limits = [texts_removed_words(removed_on)] if removed_on else []
+    limits += [f"{counted(len(gone), 'session')} forgotten on request: no figure counts them."] if gone else []
     said = RunFacts(
         redaction=redaction_facts(calls.messages, facts, vars(settings)),
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
+            *cut_in_words(facts),
         ],
         limits=limits,
         decisions=decision_records(made),

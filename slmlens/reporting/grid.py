@@ -92,7 +92,8 @@ class Excerpt:
         return self.text
 
     def _repr_html_(self) -> str:
-        style = "white-space:pre-wrap;overflow-wrap:anywhere;max-width:56em;max-height:30em;overflow:auto"
+        wrap = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+        style = f"{wrap};max-width:56em;max-height:30em;overflow:auto"
         return f'<pre style="{style}">{safe(self.text)}</pre>'
 
 

@@ -40,7 +40,7 @@ LAST = "the last decision"
 _NAME_WIDTH = "36%"
 _DONE = "background:#eef6f3;color:#10312b;border-left:4px solid #0b6e6e"
 _WRONG = "background:#fdecea;color:#5f1412;border-left:4px solid #b3261e"
-_BUSY = "background:#eef1f4;color:#1b2430;border-left:4px solid #57616f"
+_TRIED = "background:#eef1f4;color:#1b2430;border-left:4px solid #57616f"
 _NOTE = "padding:.5em 1em;margin:.4em 0;line-height:1.4"
 
 ONE, SOME, ANY = "one", "some", "any"
@@ -133,7 +133,8 @@ class Panel:
     def refresh(self) -> None:
         """Show the review as it is now."""
         self._filling = True
-        self.figures.value = f"<div style='{_NOTE};padding-left:0'><b>{safe(repr(self))}</b></div>"
+        tried = "Only tried, not kept: " if self.session.on_trial else ""
+        self.figures.value = f"<div style='{_NOTE};padding-left:0'><b>{tried}{safe(repr(self))}</b></div>"
         self._fill_rows(rows_of(self.session))
         self._show_selected()
         self.undo_of.options = [(LAST, ""), *((shorten(w, 90), i) for w, i in undoable(self.session.decisions))]
@@ -163,7 +164,8 @@ class Panel:
         said = "; ".join(f"<b>{safe(names[task_id])}</b>" for task_id in chosen)
         text = f"Selected: {said}" if said else "Nothing is selected. Tick the tasks that you want to change."
         if len(chosen) == 1:
-            text += f"<br>What its prompts share:{_html(skeleton_of(self.session.tasks, chosen[0]))}"
+            shared = _html(skeleton_of(self.session.tasks, chosen[0]))
+            text += f"<br>What its prompts share:<div style='max-height:13em;overflow:auto'>{shared}</div>"
         self.selected.value = f"<div style='line-height:1.4;margin:.4em 0'>{text}</div>"
 
     def _enable(self) -> None:
@@ -181,7 +183,7 @@ class Panel:
         if change.stale:
             listed = decisions_grid(self.session.decisions, change.stale)
             html += f"<b>Because of this, {counted(len(change.stale), 'decision')} no longer hold:</b>{_html(listed)}"
-        self._say(_DONE, html)
+        self._say(_TRIED if self.session.on_trial else _DONE, html)
 
     # what a person does
 
@@ -224,7 +226,7 @@ class Panel:
 
     def _take(self, cut: Cut) -> None:
         if not self.cuts.is_known(cut):
-            self._say(_BUSY, "Finding the tasks anew. This takes seconds, on a large log a minute.")
+            self._say(_TRIED, "Finding the tasks anew. This takes seconds, on a large log a minute.")
         began = time.perf_counter()
         change = self.cuts.take(cut)
         took = f"It took {time.perf_counter() - began:.1f} s."
@@ -256,7 +258,7 @@ class Panel:
         self.find = self._text("find", "a word of a task's name")
         self.find.observe(self._searched, "value")
         self.name = self._text("new name", "for rename or merge")
-        self.split_value = self._text("what", "very urgent")
+        self.split_value = self._text("what", "a word, or a name")
         self.reason = self._text("reason", "kept beside the decision")
         self.author = self._text("author", "who decides", self.session.author)
         self.split_by = make.Dropdown(

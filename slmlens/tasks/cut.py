@@ -122,3 +122,13 @@ def cut_of(facts: Mapping[str, object]) -> Cut:
             next_step=f"use {', '.join(sorted(known))}, or take the entry {FACT!r} out",
         )
     return Cut(**record)
+
+
+def cut_in_words(facts: Mapping[str, object]) -> list[str]:
+    """Return a sentence on the cut that a person chose for a run; none where it is the usual one.
+
+    :param facts: The run's manifest.
+    """
+    usual, changed = asdict(Cut()), cut_of(facts).record()
+    listed = ", ".join(f"{name} {value:g} (usual: {usual[name]:g})" for name, value in changed.items())
+    return [f"A person chose how fine the log is cut into tasks: {listed}."] if changed else []

@@ -235,6 +235,8 @@ def test_a_cut_that_is_kept_is_the_one_the_run_follows(tmp_path: Path) -> None:
     reopened = sl.review(tasks, run=again)
     assert reopened.sliders["k_task"].value == 20
     assert reopened.back.disabled
+    method = sl.analyse(place, out=tmp_path / "run").summary()["method"]
+    assert "A person chose how fine the log is cut into tasks: k_task 20 (usual: 3)." in method
 
 
 def test_a_cut_in_a_manifest_that_is_not_one_is_refused_with_what_to_do() -> None:
