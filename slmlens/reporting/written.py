@@ -20,6 +20,8 @@ WRITTEN = {
     "tasks.parquet": "one row a task",
     "items.parquet": "what tasks are made of",
     "assignments.parquet": "which call belongs to which task",
+    "taskset.json": "the rule that places calls: hashes, ids and names, no other text of the log",
+    "lineage.parquet": "what became of the tasks of the earlier run",
     "decisions.yaml": "what people decided on tasks; a list that only grows",
     "decisions.parquet": "one row a decision: what became of it in this log",
     "found_tasks.parquet": "the tasks before any decision",
