@@ -23,7 +23,7 @@ import polars as pl
 from slmlens.results import Tasks
 from slmlens.tasks.encoders import Encoder, VectorCache, Vectors, static_encoder, tfidf_encoder
 from slmlens.tasks.forms import answer_forms
-from slmlens.tasks.shingles import I64
+from slmlens.tasks.shingles import I64, PLACEHOLDER
 from slmlens.tasks.slots import slot_texts
 
 Floats = npt.NDArray[np.float64]
@@ -124,7 +124,7 @@ def worked_on(tasks: Tasks) -> pl.DataFrame:
     )
     last = tasks.calls.calls.select("call_id", message_id=pl.col("message_ids").list.last()).join(
         tasks.calls.messages.filter(~pl.col("role").is_in(["system", "developer", "user"])).select(
-            "message_id", answered=pl.col("text")
+            "message_id", answered=pl.col("text").str.replace_all(PLACEHOLDER, "<$1>")
         ),
         on="message_id",
         how="left",
@@ -147,7 +147,7 @@ def split_of(
     :param vectors: One row a distinct text.
     """
     at = np.searchsorted(np.array(distinct, dtype=object), np.array(rows.get_column("text").to_list(), dtype=object))
-    units = rows.get_column("unit_id").rank("dense").to_numpy().astype(np.int64) - 1
+    units = _by_content(rows.get_column("unit_id"), at)
     pairs = np.unique(np.stack([units, at], axis=1), axis=0)
     rng = np.random.default_rng(0)
     if len(pairs) > settings.most:
@@ -162,6 +162,18 @@ def split_of(
         return None
     scores = [_reproduced(points, pairs, rng, settings) for _ in range(settings.halves)]
     return label, float(np.median(scores))
+
+
+def _by_content(unit_ids: pl.Series, at: I64) -> I64:
+    """Return a number for each unit, in the order of their texts: ids change with the key of a run, texts do not."""
+    rows = pl.DataFrame({"unit": unit_ids, "at": at})
+    order = (
+        rows.group_by("unit")
+        .agg(pl.col("at").sort())
+        .with_columns(key=pl.col("at").cast(pl.List(pl.String)).list.join(" "))
+    )
+    numbered = order.sort("key", "unit").select("unit", code=pl.int_range(pl.len(), dtype=pl.Int64))
+    return rows.join(numbered, on="unit", how="left", maintain_order="left").get_column("code").to_numpy()
 
 
 def _reproduced(points: Floats, pairs: I64, rng: np.random.Generator, settings: MeaningSettings) -> float:
