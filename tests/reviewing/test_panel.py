@@ -10,7 +10,7 @@ import pytest
 
 import slmlens as sl
 from slmlens.errors import SettingError
-from slmlens.reviewing.panel import RAISES, Panel
+from slmlens.reviewing.panel import BUTTONS, RAISES, Panel
 from slmlens.tasks.cut import KNOBS, Cut, cut_of
 from slmlens.tasks.decisions import FILE, load
 from tests.tasks.shop import ids, shop
@@ -258,3 +258,10 @@ def test_a_notebook_without_widgets_still_says_what_there_is(panel: Panel) -> No
     shown = panel._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in shown
     assert shown["text/plain"].startswith("5 tasks; spend in tasks $")
+
+
+def test_the_docs_name_every_button_and_every_slider() -> None:
+    said = (Path(__file__).resolve().parents[2] / "docs" / "review.md").read_text(encoding="utf-8")
+    assert [label for label, *_ in BUTTONS.values() if f"| {label} |" not in said] == []
+    assert [knob.name for knob in KNOBS if f"`{knob.name}` ({knob.label})" not in said.replace("\n", " ")] == []
+    assert RAISES in said
