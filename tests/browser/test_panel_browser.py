@@ -33,3 +33,8 @@ def test_a_task_is_renamed_in_the_notebook_and_the_decision_is_on_the_disk(lab, 
     page.locator("button:text-is('Undo')").click()
     page.wait_for_selector(".widget-html :text('Undone')")
     page.wait_for_selector(".widget-checkbox label:has-text('parcel')")
+    page.get_by_placeholder("a word, or a name").fill("no such words")
+    page.get_by_placeholder("a word, or a name").press("Tab")
+    page.locator("button:text-is('Split')").click()
+    page.wait_for_selector('.widget-html :text("None of the task\'s calls fit the rule")')
+    assert [d.kind for d in load(tmp_path / "exports" / "runs" / "notebook" / FILE)] == ["rename", "undo"]
