@@ -8,6 +8,7 @@ changes inside a session; it is a *slot* where most values are seen once, or cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -250,11 +251,12 @@ def choose_alternatives(
     for _ in range(MAX_CONTENTS):
         if not left:
             return []
+        instructing, _ = _widest_closed_set(group, left, only=lambda kept, cover: _closed(kept, cover, settings))
+        if instructing:
+            return instructing
         chosen, cover = _widest_closed_set(group, left)
         if cover < settings.cover or not 1 < len(chosen) <= settings.max_alternatives:
             break
-        if _instructs(chosen, settings):
-            return chosen
         left = [b for b in left if all(b is not one for one in chosen)]
     steady = [b for b in left if b.grown < 0.5]  # noqa: PLR2004 - a loop's later turns always differ from its first
     if by_content or not steady:
@@ -290,8 +292,19 @@ def _exclusive(order: list[int], conflicts: Bools) -> list[int]:
     return kept
 
 
-def _widest_closed_set(group: Group, blocks: list[Block]) -> tuple[list[Block], float]:
-    """Return the exclusive set with the widest cover (ties within 2 %: the longest), and its cover."""
+def _closed(kept: list[Block], cover: float, settings: SkeletonSettings) -> bool:
+    """Tell whether an exclusive set is a closed choice of steps: two equally wide sets may differ in that."""
+    closed = cover >= settings.cover and 1 < len(kept) <= settings.max_alternatives
+    return closed and _instructs(kept, settings)
+
+
+def _widest_closed_set(
+    group: Group, blocks: list[Block], only: Callable[[list[Block], float], bool] | None = None
+) -> tuple[list[Block], float]:
+    """Return the exclusive set with the widest cover (ties within 2 %: the longest), and its cover.
+
+    :param only: Which sets to look at; None: all. Where none fits, the set is empty.
+    """
     conflicts = _conflicts(group, blocks)
     rows = np.stack([b.rows for b in blocks])
     best: tuple[float, float, list[int]] = (-1.0, -1.0, [])
@@ -299,6 +312,8 @@ def _widest_closed_set(group: Group, blocks: list[Block]) -> tuple[list[Block], 
         kept = _exclusive([seed, *(i for i in range(len(blocks)) if i != seed)], conflicts)
         cover = float(group.weight[rows[kept].any(axis=0)].sum())
         length = sum(blocks[i].weight * blocks[i].length for i in kept)
+        if only is not None and not only([blocks[i] for i in kept], cover):
+            continue
         if cover > best[0] + 0.02 or (abs(cover - best[0]) <= 0.02 and length > best[1]):  # noqa: PLR2004 - see docstring
             best = (cover, length, kept)
     return [blocks[i] for i in best[2]], best[0]
