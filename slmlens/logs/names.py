@@ -7,6 +7,11 @@ import re
 from slmlens.logs.redactor import Redactor
 
 _PLAIN_ID = re.compile(r"[\w.:/|=+#-]{1,200}")
+_GIVEN_ID = re.compile(
+    r"(?:chatcmpl|cmpl|resp|msg|gen)[-_](?:(?![\w-]*(?:[0-9]{7}|[0-9]-[0-9]))[A-Za-z0-9_-]{1,80}"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+)
+"""Ids as providers give them: random letters and digits, too few digits in a row for a number that names a person."""
 
 
 class Names:
@@ -51,6 +56,6 @@ class Names:
 
         :param raw: The id as logged, or None.
         """
-        if raw is None or (_PLAIN_ID.fullmatch(raw) and self.text(raw) == raw):
+        if raw is None or _GIVEN_ID.fullmatch(raw) or (_PLAIN_ID.fullmatch(raw) and self.text(raw) == raw):
             return raw
         return self.hashed("call", raw)

@@ -40,6 +40,9 @@ BLOCKS = 300
 MOST_PROMPTS = 2_500
 """Prompts of a half-sample; of a larger log fewer units are drawn, and rarer tasks can't be measured."""
 
+PARALLEL_FROM = 20_000
+"""Prompts of all half-samples from which starting a process a core costs less than it saves."""
+
 _LEAST_UNITS = 2
 """A task is measured if a half-sample may be expected to hold ``k_task`` of its units."""
 
@@ -125,17 +128,38 @@ def measure_stability(
     thin, bounded = thinned(corpus), replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
     places = prompts.variants.get_column("partition").to_list()
     families = _families(enough, task_of_site)
+    halves = _halves(n_units, drawn, fits, seed)
+    samples = [uses.only(inside[uses.unit] & np.isin(uses.site, enough)) for inside in halves]
+    grown = _half_fits(thin, samples, places, bounded)
+    tallies = [
+        _tally(sampled, labels[sampled.variant], families, settings.k_task)
+        for sampled, labels in zip(samples, grown, strict=True)
+    ]
+    agreements = [
+        _agreement(uses, labels[uses.variant], inside[uses.unit])
+        for labels, inside in zip(grown[:RULE_FITS], halves[:RULE_FITS], strict=True)
+    ]
+    return Stability(_summed(tallies), _mean(agreements))
+
+
+def _halves(n_units: int, drawn: int, fits: int, seed: int) -> list[Bools]:
     rng = np.random.default_rng(seed)
-    tallies, agreements = [], []
-    for at in range(fits):
+    halves = []
+    for _ in range(fits):
         inside = np.zeros(n_units, dtype=bool)
         inside[rng.permutation(n_units)[:drawn]] = True
-        sampled = uses.only(inside[uses.unit] & np.isin(uses.site, enough))
-        labels = _half_fit(thin, sampled, places, bounded, everywhere=at < RULE_FITS)
-        tallies.append(_tally(sampled, labels[sampled.variant], families, settings.k_task))
-        if at < RULE_FITS:
-            agreements.append(_agreement(uses, labels[uses.variant], inside[uses.unit]))
-    return Stability(_summed(tallies), _mean(agreements))
+        halves.append(inside)
+    return halves
+
+
+def _half_fits(corpus: Corpus, samples: list[_Uses], places: list[str], settings: SkeletonSettings) -> list[I64]:
+    """Return what :func:`_half_fit` gives for each sample, on all cores where the log is large enough to repay them."""
+    from joblib import Parallel, delayed
+
+    many = sum(len(sampled.variant) for sampled in samples) >= PARALLEL_FROM
+    fit = delayed(_half_fit)
+    tasks = (fit(corpus, sampled, places, settings, everywhere=at < RULE_FITS) for at, sampled in enumerate(samples))
+    return list(Parallel(n_jobs=-1 if many else 1)(tasks))
 
 
 def thinned(corpus: Corpus, most: int = KEPT) -> Corpus:
