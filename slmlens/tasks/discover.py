@@ -19,7 +19,7 @@ from slmlens.tasks.identity import anchor_of, task_ids
 from slmlens.tasks.prompts import prompts_of
 from slmlens.tasks.shingles import stable_hash
 from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
-from slmlens.tasks.stability import FITS, measure_stability
+from slmlens.tasks.stability import FITS, measure_stability, waking_workers
 from slmlens.tasks.taskset import final_tasks, task_set_of
 
 
@@ -51,6 +51,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     :returns: ``Tasks`` with one assignment row a call, ``task_id`` null where no task fits.
     """
     settings = settings or DiscoverySettings()
+    workers = waking_workers(calls.calls.height) if settings.fits else None
     prompts = prompts_of(calls, k_task=settings.k_task)
     corpus = build_corpus(calls, prompts, k_task=settings.k_task)
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
@@ -65,6 +66,8 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
     final = final_tasks(fitted, placed)
+    if workers is not None:
+        workers.join()
     found = measure_stability(
         prompts, corpus, fitted, skeleton, task_of_site=final, fits=settings.fits, seed=settings.seed
     )

@@ -14,6 +14,7 @@ most :data:`KEPT` stay: about as many as any rule of the trees can tell apart.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from threading import Thread
 
 import numpy as np
 import polars as pl
@@ -42,6 +43,9 @@ MOST_PROMPTS = 2_500
 
 PARALLEL_FROM = 20_000
 """Prompts of all half-samples from which starting a process a core costs less than it saves."""
+
+WAKE_FROM = 4_000
+"""Calls from which a log may hold so many prompts."""
 
 _LEAST_UNITS = 2
 """A task is measured if a half-sample may be expected to hold ``k_task`` of its units."""
@@ -97,6 +101,26 @@ class _Uses:
 
     def only(self, mask: Bools) -> _Uses:
         return _Uses(self.unit[mask], self.group[mask], self.variant[mask], self.site[mask], self.calls[mask])
+
+
+def waking_workers(n_calls: int) -> Thread | None:
+    """Start the processes that :func:`measure_stability` will want while other work is done; None for a small log.
+
+    :param n_calls: Calls of the log.
+    :returns: The thread that waits for them, to be joined before they are used.
+    """
+    if n_calls < WAKE_FROM:
+        return None
+    from joblib import Parallel, cpu_count, delayed
+
+    waiting = Thread(target=lambda: Parallel(n_jobs=-1)(delayed(_awake)() for _ in range(cpu_count())), daemon=True)
+    waiting.start()
+    return waiting
+
+
+def _awake() -> None:
+    """Load in a worker what growing a tree needs."""
+    from scipy import sparse  # noqa: F401 - loading it is the purpose
 
 
 def measure_stability(
