@@ -19,6 +19,8 @@ import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+FIRST_SEED = 101
+"""Detectors were mended after misses on the seeds 0 to 4, so those measure nothing."""
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def recall(shared: Path, n: int, seeds: int) -> None:
     from slmlens.curation.recall import ALL_FORMS, FORMS
 
     calls = sl.read_logs(shared / "bench" / "agents_mixed.jsonl.gz")
-    measured = [sl.redaction_recall(calls, n=n, seed=seed) for seed in range(seeds)]
+    measured = [sl.redaction_recall(calls, n=n, seed=seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
     sums = (
         pl.concat([one.frame for one in measured])
         .group_by("kind", "form")
