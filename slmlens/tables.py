@@ -190,7 +190,7 @@ class AssignmentsTable(dy.Schema):
 
 
 class DecisionsTable(dy.Schema):
-    """One row a decision of a person, in the order they were made, and what became of it in this log."""
+    """One row a decision of a person, in the order they are replayed, and what became of it in this log."""
 
     decision_id = dy.String(primary_key=True)
     kind = dy.String(check=lambda c: c.is_in(DECISION_KINDS))
@@ -202,6 +202,7 @@ class DecisionsTable(dy.Schema):
     next_step = dy.String(nullable=True)  # what to do about it, or what to know; null: nothing
     task_ids = dy.List(dy.String())  # tasks of this log that it shaped; empty unless applied
     action = dy.String(nullable=True, check=lambda c: c.is_in(ACTIONS))  # null: not an override
+    earlier_run = dy.String(nullable=True)  # the run it was taken over from; null: decided in this one
 
 
 class LineageTable(dy.Schema):
@@ -230,6 +231,8 @@ class EvidenceTable(dy.Schema):
     hi90 = dy.Float64(nullable=True, min=0, max=1)
     constant = dy.Float64(nullable=True, min=0, max=1)
     null_p = dy.Float64(nullable=True, min=0, max=1)
+    n_eff = dy.Float64(nullable=True, min=0)  # independent calls it is worth; null: the fewer of n and n_units
+    p_parity = dy.Float64(nullable=True, min=0, max=1)  # of this SLM, on all the evidence; null: no graded SLM
     note = dy.String()
 
 
@@ -238,6 +241,8 @@ _PARITY = {
     "a_p50": dy.Float64(),
     "a_lo90": dy.Float64(),
     "a_hi90": dy.Float64(),
+    "a_lo80": dy.Float64(),
+    "a_hi80": dy.Float64(),
     "p_parity": dy.Float64(),
     "quantiles": dy.List(dy.Float64()),  # of A at 0, 0.01 .. 1: the inverse CDF that savings draws from
 }

@@ -11,7 +11,7 @@ from slmlens.results import Plan, Tasks
 from slmlens.tables import FAILURES, NUSD_PER_USD
 
 _RANGE = ("p10", "p50", "p90")
-_PARITY_FIELDS = ("slm", "a_p50", "a_lo90", "a_hi90", "p_parity")
+_PARITY_FIELDS = ("slm", "a_p50", "a_lo90", "a_hi90", "a_lo80", "a_hi80", "p_parity")
 _DIGITS = 4
 _MAJORITY = 0.5
 

@@ -102,13 +102,15 @@ class Posterior:
         return np.asarray(np.interp(q, cumulative[keep], _EDGES[keep]), dtype=np.float64)
 
     def as_parity(self, slm: str) -> dict[str, object]:
-        """Return the struct of ``VerdictsTable``: median, 90 % interval, P(parity) and 101 quantiles."""
-        lo, median, hi = self.quantile(np.array([0.05, 0.5, 0.95])).tolist()
+        """Return the struct of ``VerdictsTable``: median, 90 % and 80 % interval, P(parity) and 101 quantiles."""
+        lo, lo80, median, hi80, hi = self.quantile(np.array([0.05, 0.1, 0.5, 0.9, 0.95])).tolist()
         return {
             "slm": slm,
             "a_p50": median,
             "a_lo90": lo,
             "a_hi90": hi,
+            "a_lo80": lo80,
+            "a_hi80": hi80,
             "p_parity": self.p_parity,
             "quantiles": self.quantile(np.linspace(0, 1, 101)).tolist(),
         }

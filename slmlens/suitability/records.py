@@ -115,5 +115,7 @@ def _row(seen: Seen, mode: str, source: str, share: Share, note: str) -> dict[st
         "hi90": share.hi90,
         "constant": None,
         "null_p": None,
+        "n_eff": None,
+        "p_parity": None,
         "note": note,
     }

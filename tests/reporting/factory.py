@@ -271,6 +271,8 @@ def _verdict(at: int, s: Spec) -> dict[str, Any]:
         "a_p50": mid,
         "a_lo90": lo,
         "a_hi90": hi,
+        "a_lo80": lo + (mid - lo) / 4,
+        "a_hi80": hi - (hi - mid) / 4,
         "p_parity": s.p_parity,
         "quantiles": [lo, mid, hi],
     }

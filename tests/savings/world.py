@@ -100,6 +100,8 @@ def parity(share: float, slm: str = "Qwen3-8B") -> dict[str, object]:
         "a_p50": quantiles[50],
         "a_lo90": quantiles[5],
         "a_hi90": quantiles[95],
+        "a_lo80": quantiles[10],
+        "a_hi80": quantiles[90],
         "p_parity": share,
         "quantiles": quantiles,
     }
