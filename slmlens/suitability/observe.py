@@ -28,6 +28,7 @@ class Observed:
     """The usable calls of one task, sorted by the beginning of their unit, then by time.
 
     :param task_id: The task.
+    :param call_ids: The calls.
     :param answers: Parsed answers.
     :param units: Recurrence unit of each call, as a code.
     :param sessions: Session of each call as a code; -1: unknown, or the answer was served from a cache.
@@ -40,6 +41,7 @@ class Observed:
     """
 
     task_id: str
+    call_ids: list[str]
     answers: list[Answer]
     units: Ints
     sessions: Ints
@@ -110,6 +112,7 @@ def observe(tasks: Tasks) -> Iterator[Observed]:
             answers.append(parsed[key])
         yield Observed(
             task_id=str(task_id),
+            call_ids=part.get_column("call_id").to_list(),
             answers=answers,
             units=_codes(part.get_column("unit")),
             sessions=_codes(part.get_column("independent")),
