@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from slmlens._version import __version__
@@ -86,6 +88,15 @@ class Run:
     def write_frame(self, name: str, frame: pl.DataFrame) -> None:
         """Write a table as parquet, whole or not at all."""
         self._replace(f"{name}.parquet", frame.write_parquet)
+
+    def write_array(self, name: str, array: npt.NDArray[Any]) -> None:
+        """Write an array as ``.npy``, whole or not at all."""
+
+        def write(path: Path) -> None:
+            with path.open("wb") as handle:
+                np.save(handle, array, allow_pickle=False)
+
+        self._replace(f"{name}.npy", write)
 
     def read_frame(self, name: str) -> pl.DataFrame:
         """Read a table that :meth:`write_frame` wrote."""

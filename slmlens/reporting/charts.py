@@ -167,7 +167,7 @@ def _without_empty_branches(tiles: list[Tile]) -> list[Tile]:
 def _branch(tile_id: str, parent: str, name: str, kind: str) -> Tile:
     words = plain(shorten(name or f"(no {kind} named)", 60))
     return Tile(
-        tile_id, parent, shorten(name, 40), words, f"{sentence(kind)[:-1]}: {_wrapped(name, _HOVER_CHARS)}", 0, ""
+        tile_id, parent, shorten(name, 40), words, f"{sentence(kind)[:-1]}: {wrapped(name, _HOVER_CHARS)}", 0, ""
     )
 
 
@@ -181,15 +181,15 @@ def _task_tile(task: Json, summary: Json, basis: Measure, parent: str) -> Tile:
         why = f"{next_step(task)} Potential saving a month: {saving_cell(task, summary)['value']}."
     money = f"{basis.words(amount)}, {share} of the log"
     hover = [
-        f"<b>{_wrapped(name_of(task), _HOVER_CHARS)}</b>",
-        _wrapped(f"{counted(task['n_calls'], 'call')} in {task['n_units']:,} {task['recurrence_unit']}s", _HOVER_CHARS),
+        f"<b>{wrapped(name_of(task), _HOVER_CHARS)}</b>",
+        wrapped(f"{counted(task['n_calls'], 'call')} in {task['n_units']:,} {task['recurrence_unit']}s", _HOVER_CHARS),
         *([plain(f"{money} (at today's prices)")] if basis.priced else [plain(f"{share} of the calls")]),
         f"<b>{plain(label)}</b>",
-        _wrapped(why, _HOVER_CHARS),
-        _wrapped(f"Evidence: {badge['label'].lower()} ({badge['meaning']})", _HOVER_CHARS),
+        wrapped(why, _HOVER_CHARS),
+        wrapped(f"Evidence: {badge['label'].lower()} ({badge['meaning']})", _HOVER_CHARS),
     ]
     words = [
-        f"<b>{_wrapped(name_of(task), _TILE_CHARS, _TILE_LINES)}</b>",
+        f"<b>{wrapped(name_of(task), _TILE_CHARS, _TILE_LINES)}</b>",
         plain(label),
         plain(f"{basis.words(amount)} · {share}"),
     ]
@@ -212,7 +212,7 @@ def _rest(summary: Json, basis: Measure) -> list[Tile]:
             meaning = "no step of this log recurs in enough sessions to be a task"
         words = f"<b>{plain(label)}</b><br>{plain(f'{basis.words(amount)} · {share}')}"
         tiles.append(
-            Tile(part, _ROOT, label, words, f"{words}<br>{_wrapped(sentence(meaning), _HOVER_CHARS)}", amount, part)
+            Tile(part, _ROOT, label, words, f"{words}<br>{wrapped(sentence(meaning), _HOVER_CHARS)}", amount, part)
         )
     return tiles
 
@@ -240,6 +240,7 @@ def _ink(part: str) -> str:
     return _PAPER if part in {"ready", "pilot", "keep"} else _INK
 
 
-def _wrapped(text: str, width: int, lines: int = 8) -> str:
+def wrapped(text: str, width: int, lines: int = 8) -> str:
+    """Return text from the log as lines of a chart, the ones beyond the last left out."""
     cut = textwrap.wrap(visible(text), width, max_lines=lines, placeholder=" …") or [""]
     return "<br>".join(plain(line) for line in cut)
