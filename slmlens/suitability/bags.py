@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+"""A run of letters and digits; of Chinese and Japanese, which put no spaces, each character."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Bags:
     totals: Ints
 
     def f1(self, left: Ints, right: Ints) -> Floats:
-        """Return the F1 of shared words of texts ``left[i]`` and ``right[i]``; two texts without words are the same."""
+        """Return the F1 of shared words of texts ``left[i]`` and ``right[i]``; without words only a text and itself."""
         result = np.zeros(len(left))
         total = self.totals[left] + self.totals[right]
-        result[total == 0] = 1.0
+        result[(total == 0) & (left == right)] = 1.0
         scratch = np.zeros(int(self.word.max(initial=0)) + 1, dtype=np.int64)
         for one in np.unique(left):
             rows = np.flatnonzero((left == one) & (total > 0))
@@ -51,6 +52,16 @@ class Bags:
         shared = np.minimum(scratch[self.word[place]], self.count[place])
         owner = np.repeat(np.arange(len(others)), sizes)
         return np.bincount(owner, shared, minlength=len(others)).astype(np.int64)
+
+
+def token_f1(left: str, right: str) -> float:
+    """Return the F1 of shared words of two normalised texts, as :meth:`Bags.f1` does; 1 for equal texts without words.
+
+    The word overlap of SQuAD (Rajpurkar et al. 2016), repeats counted.
+    """
+    mine, theirs = Counter(_WORD.findall(left)), Counter(_WORD.findall(right))
+    total = mine.total() + theirs.total()
+    return 2 * (mine & theirs).total() / total if total else float(left == right)
 
 
 def bag_words(texts: list[str]) -> Bags:

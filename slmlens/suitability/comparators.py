@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slmlens.suitability.answers import NO_TOOL, TOOL, WHOLE, Answer
-from slmlens.suitability.bags import Bags, bag_words
+from slmlens.suitability.answers import MARK, NO_TOOL, TOOL, WHOLE, Answer
+from slmlens.suitability.bags import Bags, bag_words, token_f1
+from slmlens.suitability.disagreement import PROSE, why_not
+from slmlens.suitability.program_text import PARSED
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -28,7 +31,7 @@ MAX_CLASSES = 200
 LABEL_WORDS = 12
 TOOL_CALL_SHARE = 0.2
 """A task whose answers call tools this often is one of tool calls, its answers in words being one of the choices."""
-_MISSING = "\x00"
+SAME, ALIKE = "the same", "alike by token F1"
 _CANDIDATES = 5
 
 
@@ -65,7 +68,7 @@ class TaskAnswers:
     :param answers: The parsed answers.
     :param fields: The fields that count.
     :param exact: Code of each answer over all fields that are not free text.
-    :param weak: The comparator is a proxy: free text, or program text that wasn't parsed.
+    :param weak: The comparator is a proxy: free text, or program text in a language that isn't parsed.
     :param units: Code of the recurrence unit of each answer.
     """
 
@@ -114,6 +117,66 @@ class TaskAnswers:
         return encode_rows([field.codes for field in self.fields])
 
 
+@dataclass(frozen=True)
+class Grade:
+    """Whether a candidate's answer counts as the reference's.
+
+    :param agrees: It does.
+    :param why: ``SAME``, ``ALIKE`` (by token F1 in a free text), or what is wrong, in a few words without values.
+    """
+
+    agrees: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """Grades any model's answer to a task against the incumbent's, by the rule of ``TaskAnswers.equal``.
+
+    :param kind: Output kind of the task, from ``tables.OUTPUT_KINDS``.
+    :param names: The fields that count.
+    :param free: Those of them that are compared by token F1.
+    :param weak: The comparator is a proxy: an agreement under it is no proof.
+    :param prose: The incumbent too puts words around its JSON or program, so a candidate may.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    free: frozenset[str]
+    weak: bool
+    prose: bool
+
+    def grade(self, reference: Answer, candidate: Answer) -> Grade:
+        """Return whether the candidate agrees with the reference, and why (not)."""
+        if candidate.prose and not self.prose:
+            return Grade(agrees=False, why=PROSE)
+        names = self.names
+        if self.kind == "tool_call":
+            names = (*names, *sorted((set(reference.fields) | set(candidate.fields)) - set(names)))
+        form = "text" if self.kind == "label" else self.kind
+        wanted, given = values_of(reference, form, names), values_of(candidate, form, names)
+        pairs = [(name, one, other) for name, one, other in zip(names, wanted, given, strict=True) if one != other]
+        differing = [name for name, one, other in pairs if not (name in self.free and _alike(one, other))]
+        if differing:
+            return Grade(agrees=False, why=why_not(reference, candidate, differing))
+        return Grade(agrees=True, why=ALIKE if pairs else SAME)
+
+
+def comparator_of(answers: TaskAnswers) -> Comparator:
+    """Return the comparator that was fitted to the incumbent's answers of a task."""
+    return Comparator(
+        kind=answers.kind,
+        names=tuple(field.name for field in answers.fields),
+        free=frozenset(field.name for field in answers.free_fields),
+        weak=answers.weak,
+        prose=any(answer.prose for answer in answers.answers),
+    )
+
+
+def _alike(one: str, other: str) -> bool:
+    return not one.startswith(MARK) and not other.startswith(MARK) and token_f1(one, other) >= SAME_TEXT_F1
+
+
 def encode(values: list[str]) -> Ints:
     """Return integer codes of texts, by sorted order so that row order doesn't matter."""
     rank = {value: code for code, value in enumerate(sorted(set(values)))}
@@ -129,7 +192,7 @@ def encode_rows(columns: list[Ints]) -> Ints:
 
 
 def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
-    """Return the comparator of a task, fitted on the incumbent's usable answers.
+    """Return the answers of a task under the comparator fitted to them: the incumbent's usable ones.
 
     :param answers: Parsed answers, at least one.
     :param units: Recurrence unit code of each answer.
@@ -138,48 +201,62 @@ def compare_task(answers: list[Answer], units: Ints) -> TaskAnswers:
     kind = max(sorted(kinds), key=lambda name: kinds[name])
     if kinds["tool_call"] >= TOOL_CALL_SHARE * len(answers):
         kind = "tool_call"
-    fields = tuple(_field(name, answers, units) for name in _counted(answers, kind))
+    names = _counted(answers, kind)
+    columns = zip(*(values_of(answer, kind, names) for answer in answers), strict=True)
+    fields = tuple(
+        _field(name, list(values), units, exact=kind == "code") for name, values in zip(names, columns, strict=True)
+    )
     if kind == "text" and _is_label(fields[0]):
         kind = "label"
     joint = [field.codes for field in fields if not field.free]
     exact = encode_rows(joint) if joint else np.zeros(len(answers), dtype=np.int64)
-    free = any(field.free for field in fields)
-    weak = free or (kind in {"text", "code"} and not fields[0].classes)
+    unparsed = kind == "code" and not all(answer.parsed for answer in answers)
+    weak = any(field.free for field in fields) or ((kind == "text" or unparsed) and not fields[0].classes)
     return TaskAnswers(kind, answers, fields, exact, weak, units)
 
 
 def _counted(answers: list[Answer], kind: str) -> list[str]:
     """Name the fields that count: required JSON keys; every argument of tool calls, and words beside them; else all."""
-    n = len(answers)
     if kind == "tool_call":
         return sorted({name for answer in answers if answer.kind in {kind, "text"} for name in answer.fields})
     if kind != "json":
         return [WHOLE]
     seen = Counter(name for answer in answers if answer.kind == "json" for name in answer.fields)
     of_kind = sum(answer.kind == "json" for answer in answers)
-    required = sorted(name for name, k in seen.items() if k >= REQUIRED_SHARE * of_kind)
-    return required or ([WHOLE] if n else [])
+    return sorted(name for name, k in seen.items() if k >= REQUIRED_SHARE * of_kind) or [WHOLE]
 
 
-def _field(name: str, answers: list[Answer], units: Ints) -> Field:
-    values = [_value(answer, name) for answer in answers]
+def _field(name: str, values: list[str], units: Ints, *, exact: bool) -> Field:
     codes = encode(values)
-    present = [value for value in values if not value.startswith(_MISSING)]
-    long = sum(len(value.split()) for value in present) > FREE_TEXT_WORDS * len(present)
-    free = long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
-    bags = bag_words(sorted(set(values))) if free else None
+    present = [value for value in values if not value.startswith(MARK)]
+    long = sum(map(_wordiness, present)) > FREE_TEXT_WORDS * len(present)
+    free = not exact and long and len(set(present)) > FREE_TEXT_DISTINCT * len(present)
+    bags = bag_words(["" if value.startswith(MARK) else value for value in sorted(set(values))]) if free else None
     return Field(name, values, codes, free, not free and has_classes(codes, units), bags)
 
 
-def _value(answer: Answer, name: str) -> str:
-    """Return the field's text. An answer of another form never equals one that has the field."""
-    if name in answer.fields:
-        return answer.fields[name]
-    if name == TOOL:
-        return _MISSING + NO_TOOL
-    if name == WHOLE:
-        return _MISSING + ("" if answer.kind == "tool_call" else answer.canonical)
-    return _MISSING + ("" if answer.kind in {"json", "tool_call", "text"} else answer.canonical)
+def _wordiness(value: str) -> float:
+    """Words of a text; of a list, words an item, for a long list of short items is no free text."""
+    if value.startswith(PARSED):
+        return 1.0
+    items = 1 + (value.count('", "') + value.count(": ") if value[:1] in {"[", "{"} else value.count("\n- "))
+    return len(value.split()) / items
+
+
+def values_of(answer: Answer, kind: str, names: Sequence[str]) -> list[str]:
+    """Return the answer's value of each field that counts; what it lacks has a value that no text equals.
+
+    :param answer: An answer of any form. One of another form than the task's equals only its own like.
+    :param kind: Output kind of the task.
+    :param names: The fields that count.
+    """
+    own_form = answer.kind == kind or (kind == "tool_call" and answer.kind == "text")
+    comparable = own_form and any(name in answer.fields for name in names)
+    lacking = MARK if comparable else MARK + answer.canonical
+    values = [answer.fields.get(name, lacking) for name in names]
+    if kind == "tool_call" and TOOL in names and TOOL not in answer.fields:
+        values[list(names).index(TOOL)] = MARK + NO_TOOL
+    return values
 
 
 def has_classes(codes: Ints, units: Ints) -> bool:

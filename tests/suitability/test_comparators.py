@@ -47,7 +47,8 @@ def test_another_label_is_another_answer():
         ("\ufb01nance", "finance"),
         ('{"a": 1, "b": "X y"}', '{"b": "x  Y", "a": 1.0}'),
         ('{"a": 1}', '```json\n{"a": 1}\n```'),
-        ("1,200.0", "$1200"),
+        ("1,200.0", "1 200"),
+        ("$1,200.0", "$ 1200"),
     ],
 )
 def test_case_space_order_and_wrapping_do_not_matter(left, right):
