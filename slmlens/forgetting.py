@@ -31,7 +31,9 @@ DERIVED = (
     "summary.json", "report.html", "report.pdf", "model.xlsx",
 )  # fmt: skip
 """Made from the calls; removed before the texts, and made again where the analysis makes them."""
-KEPT = (MANIFEST, "rejects.parquet", "decisions.yaml", *(f"{name}.parquet" for name in TEXT_TABLES))
+KEPT = (
+    MANIFEST, "rejects.parquet", "decisions.yaml", "earlier_taskset.json", *(f"{name}.parquet" for name in TEXT_TABLES),
+)  # fmt: skip
 HARMLESS = (".DS_Store", "Thumbs.db")
 CHECKPOINTS = ".ipynb_checkpoints"
 KEY_WORDS = ("key", "slmlens")

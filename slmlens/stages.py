@@ -90,7 +90,7 @@ def analyse(
 
     settings, run = settings or Settings(), open_run(out)
     step = progress or _silent
-    check_previous(settings.previous)
+    check_previous(settings.previous, run)
     calls = read_logs(logs, run=run, settings=settings, progress=step)
     tasks = discover_tasks(calls, run=run, previous=settings.previous)
     step("tasks", 1.0)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slmlens.reporting.text import counted
 from slmlens.results import Plan
+from slmlens.tables import DECISION_STATUSES
 
 _NOT_VALUED = "The log holds nothing to value this action by, so the evidence's own action stands: undo it."
 
 
 def decision_records(plan: Plan) -> list[dict[str, Any]]:
-    """Return one record a decision, in the order they were made, as ``decisions`` of the summary.
+    """Return one record a decision, in the order they are replayed, as ``decisions`` of the summary.
 
     An override counts as conflicting where the plan could not follow it.
     """
@@ -31,6 +34,24 @@ def decision_records(plan: Plan) -> list[dict[str, Any]]:
                 "why": row["reason"] or None,
                 "status": status,
                 "next_step": next_step,
+                "from": row["earlier_run"],
             }
         )
     return records
+
+
+def taken_over_words(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each earlier run whose decisions were taken over: how many, and what became of them.
+
+    :param records: Of :func:`decision_records`.
+    """
+    return [
+        _taken_over(run, [record["status"] for record in records if record["from"] == run])
+        for run in dict.fromkeys(record["from"] for record in records if record["from"])
+    ]
+
+
+def _taken_over(run: str, statuses: Sequence[str]) -> str:
+    told = [f"{statuses.count(status)} {status}" for status in DECISION_STATUSES if status in statuses]
+    were = "was" if len(statuses) == 1 else "were"
+    return f"{counted(len(statuses), 'decision')} of the earlier run {run} {were} taken over: {', '.join(told)}."

@@ -22,10 +22,14 @@ Json = dict[str, Any]
 
 
 def lineage_record(tasks: Tasks) -> Json | None:
-    """Return the summary's ``lineage``: counts, and every task that is not simply kept; None without an earlier run."""
+    """Return the summary's ``lineage``: counts, and every task that is not simply kept; None without an earlier run.
+
+    Tasks of this log have the names that people gave them.
+    """
     if tasks.lineage is None:
         return None
-    rows = tasks.lineage.to_dicts()
+    names = dict(tasks.tasks.select("task_id", "name").rows())
+    rows = [{**row, "name": names.get(row["task_id"], row["name"])} for row in tasks.lineage.to_dicts()]
     return {
         "counts": {change: sum(row["change"] == change for row in rows) for change in CHANGES},
         "changes": [

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from slmlens.reporting.accounts import month_record, settle
+from slmlens.reporting.decisions import taken_over_words
 from slmlens.reporting.headline import headline, outlook
 from slmlens.reporting.lineage import lineage_record, tasks_in_words
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
@@ -37,7 +38,8 @@ class RunFacts:
         ``not_covered`` (sentences) and ``recall`` (as ``redaction_recall`` noted it, or None). Keys left out take the
         default.
     :param decisions: One record a decision: ``id, op, what, by, at, why, status`` (a word of
-        ``tables.DECISION_STATUSES``), ``next_step`` (None: nothing to do).
+        ``tables.DECISION_STATUSES``), ``next_step`` (None: nothing to do), ``from`` (the earlier run it comes from, or
+        None).
     :param method: Sentences on how this run was made (version, seed, settings), put before ours.
     :param limits: Sentences on what this run can't say, put before ours.
     """
@@ -85,7 +87,12 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         },
         "decisions": [dict(decision) for decision in facts.decisions],
         "lineage": lineage_record(plan.tasks),
-        "method": [*facts.method, *tasks_in_words(plan.tasks), *GENERAL_METHOD],
+        "method": [
+            *facts.method,
+            *tasks_in_words(plan.tasks),
+            *taken_over_words(facts.decisions),
+            *GENERAL_METHOD,
+        ],
         "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],
     }
     seat_share = ledger.seat_nusd / ledger.imported_nusd if ledger.imported_nusd else 0.0

@@ -21,6 +21,7 @@ WRITTEN = {
     "items.parquet": "what tasks are made of",
     "assignments.parquet": "which call belongs to which task",
     "taskset.json": "the rule that places calls: hashes, ids and names, no other text of the log",
+    "earlier_taskset.json": "that rule of the earlier run, so that ids last when its folder is gone",
     "lineage.parquet": "what became of the tasks of the earlier run",
     "decisions.yaml": "what people decided on tasks; a list that only grows",
     "decisions.parquet": "one row a decision: what became of it in this log",

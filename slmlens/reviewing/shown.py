@@ -98,7 +98,7 @@ def decisions_grid(decisions: pl.DataFrame, only: Sequence[str] | None = None) -
     rows = [
         {
             "decision": f"{KINDS[row['kind']]}: {row['what']}",
-            "by": row["author"],
+            "by": ", ".join(filter(None, (row["author"], row["earlier_run"] and f"in {row['earlier_run']}"))),
             "why": row["reason"],
             "it": _STATUS[row["status"]],
             "what to do": row["next_step"] or "",

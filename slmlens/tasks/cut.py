@@ -10,7 +10,10 @@ from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.discover import DiscoverySettings
 
 FACT = "cut"
-"""Where a run's manifest keeps the cut that was chosen for it; absent: the defaults."""
+"""Where a manifest keeps the cut that was chosen for its run; absent: that of the run it follows, or the defaults."""
+
+FOLLOWS = "follows"
+"""Where a run's manifest keeps what it took over from an earlier run: its name (``run``) and its cut."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,12 @@ class Cut:
 
 
 def cut_of(facts: Mapping[str, object]) -> Cut:
-    """Return the cut that was chosen for a run.
+    """Return the cut that was chosen for a run, else that of the run it follows, else the usual one.
 
     :param facts: Its manifest.
     :raises SettingError: If it names a setting that there is not, or a value outside what is allowed.
     """
-    record = facts.get(FACT) or {}
+    record = (facts if FACT in facts else _followed(facts)).get(FACT) or {}
     known = {field.name for field in fields(Cut)}
     if not isinstance(record, Mapping) or set(record) - known:
         raise SettingError(
@@ -130,5 +133,13 @@ def cut_in_words(facts: Mapping[str, object]) -> list[str]:
     :param facts: The run's manifest.
     """
     usual, changed = asdict(Cut()), cut_of(facts).record()
+    if not changed:
+        return []
     listed = ", ".join(f"{name} {value:g} (usual: {usual[name]:g})" for name, value in changed.items())
-    return [f"A person chose how fine the log is cut into tasks: {listed}."] if changed else []
+    earlier = "" if FACT in facts else f" for the earlier run {_followed(facts).get('run')}, which this one follows"
+    return [f"A person chose how fine the log is cut into tasks{earlier}: {listed}."]
+
+
+def _followed(facts: Mapping[str, object]) -> Mapping[str, object]:
+    found = facts.get(FOLLOWS)
+    return found if isinstance(found, Mapping) else {}

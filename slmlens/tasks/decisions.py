@@ -65,6 +65,7 @@ class Decision:
     :param prompts: Prints of the prompts that a move takes along (:func:`slmlens.tasks.prints.call_prints`).
     :param action: The action that an override asks for, one of ``slmlens.tables.ACTIONS``.
     :param undoes: The id of the decision that an undo takes back.
+    :param origin: The earlier run it was taken over from, by the name of its folder; empty: decided in this run.
     :param id: Given by :func:`with_id`; empty before.
     """
 
@@ -78,6 +79,7 @@ class Decision:
     prompts: tuple[str, ...] = ()
     action: str | None = None
     undoes: str | None = None
+    origin: str = ""
     id: str = ""
 
 
@@ -94,11 +96,23 @@ def with_id(decision: Decision, taken: Collection[str]) -> Decision:
 
 
 def load(path: Path) -> list[Decision]:
-    """Return the decisions in a file, in the order they were made; none if there is no file.
+    """Return the decisions in a file, in the order they are replayed (:func:`in_order`); none if there is no file.
 
     :raises InputError: If an entry can't be read; the message names the line and what to do. The file is not touched.
     """
-    return parse(read_bytes(path).decode("utf-8", errors="replace"), path.name)
+    return in_order(parse(read_bytes(path).decode("utf-8", errors="replace"), path.name))
+
+
+def in_order(decisions: Sequence[Decision]) -> list[Decision]:
+    """Return decisions in the order they are replayed: those of earlier runs, then this run's own.
+
+    Each kind stays in the order it was written. An undo of an own decision never goes before it, wherever it was made.
+    """
+    first: set[str] = set()
+    for decision in decisions:
+        if decision.origin and (decision.kind != "undo" or decision.undoes in first):
+            first.add(decision.id)
+    return sorted(decisions, key=lambda decision: decision.id not in first)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -114,7 +128,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse(text: str, where: str = FILE) -> list[Decision]:
-    """Return the decisions in a text; see :func:`load`."""
+    """Return the decisions in a text, in the order they stand there; see :func:`load`."""
     import yaml
 
     try:
@@ -161,7 +175,26 @@ def append(path: Path, decision: Decision) -> Decision:
     known = parse(before.decode("utf-8", errors="replace"), path.name)
     if not decision.id or decision.id in {d.id for d in known}:
         decision = with_id(replace(decision, id=""), {d.id for d in known})
-    text = entry_text(decision)
+    _write(path, before, entry_text(decision))
+    return decision
+
+
+def append_missing(path: Path, decisions: Sequence[Decision]) -> list[Decision]:
+    """Write those decisions that the file does not hold yet, by id, behind the others; all in one write, or none.
+
+    :returns: Those that were written.
+    :raises InputError: If the file holds an entry that can't be read.
+    :raises RunFolderError: If they can't be written.
+    """
+    before = read_bytes(path)
+    known = {d.id for d in parse(before.decode("utf-8", errors="replace"), path.name)}
+    missing = [decision for decision in decisions if decision.id not in known]
+    if missing:
+        _write(path, before, "".join(map(entry_text, missing)))
+    return missing
+
+
+def _write(path: Path, before: bytes, text: str) -> None:
     if before and not before.endswith(b"\n"):
         text = "\n" + text
     try:
@@ -180,7 +213,6 @@ def append(path: Path, decision: Decision) -> Decision:
             where=path.name,
             next_step="free some space or make the folder writable, and decide again",
         ) from cause
-    return decision
 
 
 def entry_text(decision: Decision) -> str:
@@ -222,7 +254,7 @@ def check(decision: Decision) -> None:
         raise _wrong("targets", len(decision.targets), "a merge needs two tasks or more")
     if wanted is not None and len(decision.targets) != wanted:
         raise _wrong("targets", len(decision.targets), f"a {decision.kind} is about {wanted}")
-    for field in ("name", "reason", "author"):
+    for field in ("name", "reason", "author", "origin"):
         _check_text(field, getattr(decision, field), empty=field != "name")
     _check_arguments(decision)
 
@@ -270,6 +302,8 @@ def _record(decision: Decision) -> dict[str, Any]:
         "time": decision.time.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "reason": decision.reason,
     }
+    if decision.origin:
+        record["from"] = decision.origin
     if decision.rule is not None:
         record["rule"] = {decision.rule[0]: decision.rule[1]}
     if decision.prompts:
@@ -306,6 +340,7 @@ def _decision(entry: object) -> Decision:
         prompts=_texts(entry.get("prompts", ()), "prompts"),
         action=_optional(entry, "action"),
         undoes=_optional(entry, "undoes"),
+        origin=_text(entry.get("from") or "", "from"),
         targets=tuple(_target(one) for one in entry.get("targets", ())),
     )
     check(decision)

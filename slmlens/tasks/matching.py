@@ -30,11 +30,13 @@ class Match:
     :param task_id: The task; None where no one task is meant.
     :param gone: Nothing like it is here; else its parts lie in several tasks.
     :param why: A sentence on it, for a target that is not found.
+    :param inside: The larger task that the data made it a part of, where it is that.
     """
 
     task_id: str | None
     gone: bool = False
     why: str = ""
+    inside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Leaf:
 class Matcher:
     """Finds targets among the tasks of one log.
 
-    :param tasks: The tasks as found, before any decision.
+    :param tasks: The tasks as found, before any decision; their lineage tells where an earlier run's tasks are now.
     """
 
     def __init__(self, tasks: Tasks) -> None:
@@ -71,6 +73,9 @@ class Matcher:
             .sort("task_id")
             .rows()
         }
+        self._succeeds = tasks.lineage is not None
+        merged = [] if tasks.lineage is None else tasks.lineage.filter(pl.col("change") == "merged").rows(named=True)
+        self._merged = {row["earlier_id"]: row["task_id"] for row in merged}
         self._all = frozenset(p for found in prints.values() for p in found) | {
             _call_print(c) for c in tasks.assignments.filter(pl.col("task_id").is_null()).get_column("call_id")
         }
@@ -79,8 +84,12 @@ class Matcher:
         """Return the task that a target means: the one of its anchor, else the one that shares at least half with it.
 
         Where most of the target's calls are in this log, they decide; in another log, the phrases do. A target whose
-        half is in no task is never guessed.
+        half is in no task is never guessed. In a run after another, what became of its tasks is settled already.
         """
+        if self._succeeds and target.task_id in self.leaves:
+            return Match(target.task_id)
+        if target.task_id in self._merged:
+            return self._inside(self._merged[target.task_id])
         exact = [leaf for leaf in self.leaves.values() if leaf.anchor == target.anchor]
         if len(exact) == 1:
             return Match(exact[0].task_id)
@@ -102,12 +111,18 @@ class Matcher:
         best = max(sharing, key=lambda found: (found[1], found[0].task_id), default=None)
         if best is not None and best[1] >= SAME:
             return Match(best[0].task_id)
+        whole = next((leaf for leaf, _, n in sharing if n > SAME * len(target.members)), None)
+        if whole is not None:
+            return self._inside(whole.task_id)
         names = [leaf.name for leaf, _, n in sorted(sharing, key=lambda f: (-f[2], f[0].task_id)) if n]
         if not names:
             return Match(None, gone=True, why="its calls are in no task now")
         listed = ", ".join(f"“{name}”" for name in names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - as many as are listed
         return Match(None, why=f"its calls now lie in other tasks: {listed}{more}")
+
+    def _inside(self, task_id: str) -> Match:
+        return Match(None, inside=task_id, why=f"the data made it a part of “{self.leaves[task_id].name}”")
 
     def _by_phrases(self, target: Target, leaves: Collection[Leaf]) -> Match:
         ranked = sorted(

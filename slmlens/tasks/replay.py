@@ -110,9 +110,9 @@ class _Replay:
         return Replayed(done, status, self._targets())
 
     def _apply(self, decision: Decision) -> _Outcome:
-        matches = [self._resolve(target) for target in decision.targets]
         if decision.kind == "merge":
-            return self._merge(decision, matches)
+            return self._merge(decision, [self._resolve(target, merging=True) for target in decision.targets])
+        matches = [self._resolve(target) for target in decision.targets]
         number, match = matches[0]
         target = decision.targets[0]
         if number is None:
@@ -128,8 +128,14 @@ class _Replay:
             self.spoken_of.setdefault(match.task_id or "", []).append(target)
         return outcome
 
-    def _resolve(self, target: Target) -> tuple[int | None, Match]:
+    def _resolve(self, target: Target, *, merging: bool = False) -> tuple[int | None, Match]:
+        """Return the group that a target is in, and how it was found.
+
+        :param merging: A part of a larger task will do: the data have merged it already.
+        """
         match = self.matcher.find(target)
+        if merging and match.inside is not None and not target.part:
+            match = Match(match.inside)
         if match.task_id is None:
             return None, match
         number = self.groups.of_part(match.task_id, target.part)
@@ -244,6 +250,7 @@ class _Replay:
                     "next_step": note,
                     "task_ids": task_ids,
                     "action": decision.action,
+                    "earlier_run": decision.origin or None,
                 }
             )
         schema = DecisionsTable.create_empty().schema

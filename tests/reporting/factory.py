@@ -555,6 +555,7 @@ FACTS = RunFacts(
             "why": "legal review",
             "status": "applied",
             "next_step": None,
+            "from": "october",
         }
     ],
     method=["Made with slmlens 0.1.0, seed 7."],

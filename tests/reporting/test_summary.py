@@ -147,7 +147,7 @@ def test_hostile_text_is_made_readable_everywhere():
     facts = RunFacts(
         decisions=[
             {"id": "d1", "op": "rename", "what": hostile, "by": hostile, "at": None, "why": None, "status": "stale"}
-            | {"next_step": hostile}
+            | {"next_step": hostile, "from": hostile}
         ]
     )
     spec = Spec(
