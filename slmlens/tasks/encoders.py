@@ -7,7 +7,7 @@ with ``model2vec``; nothing is fetched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ Vectors = npt.NDArray[np.float32]
 MAX_CHARACTERS = 2_000
 """Characters of a text that are encoded."""
 
+STATIC_NAME = "wordllama-l2-supercat-256"
 TFIDF_DIMENSION = 64
 _MIN_TEXTS = 3
 
@@ -59,7 +60,7 @@ class ModelEncoder:
         """Return one row a text, of length one."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return _unit(np.asarray(self.model.encode([t[:MAX_CHARACTERS] for t in texts]), dtype=np.float32))
+        return unit_rows(np.asarray(self.model.encode([t[:MAX_CHARACTERS] for t in texts]), dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,34 @@ class TfidfEncoder:
         """Return one row a text, of length one."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return _unit(self.svd.transform(self.vectorizer.transform([t[:MAX_CHARACTERS] for t in texts])))
+        return unit_rows(self.svd.transform(self.vectorizer.transform([t[:MAX_CHARACTERS] for t in texts])))
+
+
+@dataclass
+class DeferredEncoder:
+    """An encoder that is loaded or fitted when the first text is encoded: where vectors are known, it never is.
+
+    :param name: The name of the encoder that ``make`` returns.
+    :param make: Loads or fits it.
+    """
+
+    name: str
+    make: Callable[[], Encoder]
+    made: Encoder | None = None
+
+    @property
+    def dimension(self) -> int:
+        """The width of the matrix; asking for it loads the encoder."""
+        return self._encoder().dimension
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text, of length one."""
+        return self._encoder().encode(texts)
+
+    def _encoder(self) -> Encoder:
+        if self.made is None:
+            self.made = self.make()
+        return self.made
 
 
 @dataclass
@@ -90,8 +118,19 @@ class VectorCache:
             blake2b(f"{encoder.name}\x1f{t}".encode("utf-8", "surrogatepass"), digest_size=16).digest() for t in texts
         ]
         fresh = {k: t for k, t in zip(keys, texts, strict=True) if k not in self.known}
-        self.known.update(zip(fresh, encoder.encode(list(fresh.values())), strict=True))
+        if fresh:
+            self.known.update(zip(fresh, encoder.encode(list(fresh.values())), strict=True))
         return np.stack([self.known[k] for k in keys]) if keys else encoder.encode([])
+
+
+def default_encoder(texts: Sequence[str]) -> Encoder:
+    """Return the static word vectors where they are installed, else TF-IDF fitted on the texts; loaded when needed.
+
+    Encoding raises ``ValueError`` where TF-IDF finds fewer than three texts that hold a word.
+    """
+    if static_is_installed():
+        return DeferredEncoder(STATIC_NAME, _static_encoder)
+    return DeferredEncoder(_tfidf_name(texts), lambda: tfidf_encoder(texts))
 
 
 def tfidf_encoder(texts: Sequence[str], dimension: int = TFIDF_DIMENSION) -> Encoder:
@@ -108,25 +147,36 @@ def tfidf_encoder(texts: Sequence[str], dimension: int = TFIDF_DIMENSION) -> Enc
     if width < _MIN_TEXTS - 1:
         message = "TF-IDF vectors need three texts and three words."
         raise ValueError(message)
-    digest = blake2b("\x1f".join(sorted(set(texts))).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return TfidfEncoder(
-        f"tfidf-{digest}", width, vectorizer, TruncatedSVD(width, algorithm="arpack", random_state=0).fit(matrix)
-    )
+    reduced = TruncatedSVD(width, algorithm="arpack", random_state=0).fit(matrix)
+    return TfidfEncoder(_tfidf_name(texts), width, vectorizer, reduced)
 
 
 def static_encoder() -> Encoder | None:
     """Return the static word vectors, or None where ``wordllama`` or ``model2vec`` is not installed."""
+    return _static_encoder() if static_is_installed() else None
+
+
+def static_is_installed() -> bool:
+    """Tell whether the static word vectors can be loaded (``pip install "slmlens[vectors]"``)."""
+    return _wordllama() is not None and find_spec("model2vec") is not None
+
+
+def _wordllama() -> Path | None:
     spec = find_spec("wordllama")
-    if spec is None or not spec.submodule_search_locations or find_spec("model2vec") is None:
-        return None
+    places = None if spec is None else spec.submodule_search_locations
+    return Path(places[0]) if places else None
+
+
+def _static_encoder() -> Encoder:
     from model2vec import StaticModel
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    root = Path(spec.submodule_search_locations[0])
+    root = _wordllama()
+    assert root is not None
     weights = next(iter(load_file(root / "weights" / "l2_supercat_256.safetensors").values())).astype(np.float32)
     tokenizer = Tokenizer.from_file(str(root / "tokenizers" / "l2_supercat_tokenizer_config.json"))
-    return ModelEncoder("wordllama-l2-supercat-256", weights.shape[1], StaticModel(weights, tokenizer))
+    return ModelEncoder(STATIC_NAME, weights.shape[1], StaticModel(weights, tokenizer))
 
 
 def model_encoder(name_or_path: str) -> Encoder:
@@ -137,7 +187,13 @@ def model_encoder(name_or_path: str) -> Encoder:
     return ModelEncoder(f"sentence-transformers:{name_or_path}", int(model.encode(["a"]).shape[1]), model)
 
 
-def _unit(matrix: npt.NDArray[np.floating[Any]]) -> Vectors:
+def _tfidf_name(texts: Sequence[str]) -> str:
+    digest = blake2b("\x1f".join(sorted(set(texts))).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"tfidf-{digest}"
+
+
+def unit_rows(matrix: npt.NDArray[np.floating[Any]]) -> Vectors:
+    """Return the rows at length one; a row of zeros stays."""
     length = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit: Vectors = (matrix / np.maximum(length, 1e-12)).astype(np.float32)
     return unit
