@@ -72,11 +72,13 @@ class Graded:
     :param slm: Its name.
     :param n_eff: Independent calls they are worth.
     :param agreement: Share that was acceptable.
+    :param series: Small models, or modes of one, that were graded on the task: the bound's error is split over them.
     """
 
     slm: str
     n_eff: float
     agreement: float
+    series: int = 1
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,10 @@ def posterior_of_a(
 
 
 def prior_free_bound(graded: Graded) -> float:
-    """Return the exact lower bound of A that uses no prior, its error split over the looks of a pilot."""
+    """Return the exact lower bound of A that uses no prior, its error split over looks and models (Bonferroni)."""
     from slmlens.suitability.intervals import clopper_pearson
 
-    return clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, BOUND_ALPHA / len(LOOKS))[0]
+    return clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, BOUND_ALPHA / len(LOOKS) / graded.series)[0]
 
 
 def calls_to_settle(posterior: Posterior, needed: float, cap: int) -> int:
