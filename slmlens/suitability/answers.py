@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from slmlens.suitability.numerals import canonical_number, number_text
-from slmlens.suitability.program_text import PARSED, canonical_program, looks_like_sql, token_text
+from slmlens.suitability.program_text import MAX_CHARS, PARSED, canonical_program, looks_like_sql, token_text
 
 WHOLE = ""
 """Field name of an answer that has no parts."""
@@ -95,9 +95,11 @@ def _parse_fenced(body: str) -> Answer | None:
         structured = _parse_json(fences[0].group(2).strip(), prose=prose)
         if structured is not None:
             return structured
-    parts = [canonical_program(fence.group(2), fence.group(1)) for fence in fences]
-    texts = [part or token_text(fence.group(2)) for part, fence in zip(parts, fences, strict=True)]
-    return Answer("code", {WHOLE: "\n".join(texts)}, parsed=None not in parts, prose=prose)
+    parts = [canonical_program(fence.group(2), fence.group(1)) for fence in fences] if inside <= MAX_CHARS else [None]
+    if None in parts:
+        tokens = "\n".join(token_text(fence.group(2)) for fence in fences)
+        return Answer("code", {WHOLE: tokens}, parsed=False, prose=prose)
+    return Answer("code", {WHOLE: "\n".join(map(str, parts))}, prose=prose)
 
 
 def _parse_plain(body: str) -> Answer:

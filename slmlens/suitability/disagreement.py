@@ -33,9 +33,9 @@ def why_not(reference: Answer, candidate: Answer, differing: list[str]) -> str:
         return _other_form(reference, candidate)
     if reference.kind == "tool_call" and candidate.fields[TOOL] != reference.fields[TOOL]:
         return OTHER_TOOL
-    if differing == [WHOLE]:
-        return _other_text(reference.fields[WHOLE], candidate.fields.get(WHOLE, MARK))
     field = differing[0]
+    if field == WHOLE:
+        return _other_text(reference.fields.get(WHOLE, MARK), candidate.fields.get(WHOLE, MARK))
     if field not in candidate.fields:
         return f"lacks {field}"
     return f"{OTHER_VALUE} of {field}" if field in reference.fields else f"{field} is one too many"

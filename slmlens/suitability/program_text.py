@@ -14,8 +14,8 @@ from slmlens.suitability.numerals import number_text
 
 PARSED = "\x02"
 """First character of a canonical text that came from a parsed program."""
-MAX_CHARS = 20_000
-"""Longer programs are compared by their tokens."""
+MAX_CHARS = 2_000
+"""Longer programs are compared by their tokens: parsing them costs more than it finds equal."""
 _SQL = re.compile(
     r"(?is)\s*(?:select\b.+\bfrom\b|select\b[^a-z]*$|with\b.+\bas\b.+\bselect\b|insert\s+into\b|update\b.+\bset\b"
     r"|delete\s+from\b|create\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?(?:table|view)\b)"
