@@ -21,6 +21,7 @@ from slmlens.tasks.shingles import stable_hash
 from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
 from slmlens.tasks.stability import FITS, measure_stability, waking_workers
 from slmlens.tasks.taskset import final_tasks, task_set_of
+from slmlens.tasks.versions import joined_versions
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
     sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton)
     sites, joined = joined_alike(sites, fitted, corpus, skeleton)
     texts = site_texts(calls, prompts, sites, joined)
-    sites, placed = joined_edits(calls, sites, joined, {n: t.fixed_words() for n, t in texts.items()})
+    words = {n: t.fixed_words() for n, t in texts.items()}
+    sites, joined = joined_versions(sites, joined, words, k_task=settings.k_task)
+    sites, placed = joined_edits(calls, sites, joined, words)
     placed = _with_ids(sites, placed).join(answer_forms(calls), on="call_id", how="left", maintain_order="left")
     facts = _counted(calls, placed, settings.k_show)
     forms = dict(facts.select("site", "form").rows())

@@ -1,0 +1,73 @@
+"""Rare versions of a prompt: a site that one session makes or unmakes joins the one whose prompt it mostly repeats.
+
+A site with just ``k_task`` recurrence units would not be found with one session less. It stands on its own only if its
+prompt does: where half of its fixed words stand, in the same order, in another prompt of its place, it is taken for a
+version of that one. A place with fewer than twice ``k_task`` units is left alone: there every site is that rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+import numpy as np
+import polars as pl
+
+from slmlens.tasks.sites import CallSite
+
+VERSION = 0.5
+"""Share of the fixed words that both prompts hold in the same order (CONTRACT 2: from a half on, two are one)."""
+
+
+def joined_versions(
+    sites: Sequence[CallSite], placed: pl.DataFrame, words: Mapping[int, Sequence[str]], *, k_task: int
+) -> tuple[list[CallSite], pl.DataFrame]:
+    """Join each site that has just ``k_task`` units to the most alike site of its place.
+
+    :param placed: ``call_id, site, unit_id`` and more.
+    :param words: The fixed words of each site's prompt, in order.
+    :returns: The sites left and the calls' places; of two, the one with more calls stands for both.
+    """
+    known = placed.drop_nulls("site")
+    units = {n: frozenset(u) for n, u in known.group_by("site").agg(pl.col("unit_id").unique()).rows()}
+    size = dict(known.group_by("site").len().rows())
+    by_number = {s.number: s for s in sites}
+    stands_for = {s.number: s.number for s in sites}
+    for _, one, other in sorted(_alike(_rare_pairs(sites, units, k_task), words)):
+        kept, gone = sorted((stands_for[one], stands_for[other]), key=lambda n: (-size[n], n))
+        if kept == gone or min(len(units[kept]), len(units[gone])) > k_task:
+            continue
+        stands_for = {n: kept if to == gone else to for n, to in stands_for.items()}
+        size[kept] += size[gone]
+        units[kept] |= units[gone]
+        earlier = np.union1d(by_number[kept].earlier, by_number[gone].core)
+        by_number[kept] = replace(by_number[kept], earlier=np.union1d(earlier, by_number[gone].earlier))
+    left = [by_number[n] for n in sorted(set(stands_for.values()))]
+    return left, placed.with_columns(pl.col("site").replace(stands_for))
+
+
+def _rare_pairs(sites: Sequence[CallSite], units: Mapping[int, frozenset[str]], k_task: int) -> list[tuple[int, int]]:
+    """Return the pairs of sites of one place of which at least one is rare, where the place is not."""
+    by_place: dict[tuple[str | None, str | None, bool], list[int]] = {}
+    for site in sites:
+        by_place.setdefault((site.service, site.step, site.by_content), []).append(site.number)
+    pairs = []
+    for members in by_place.values():
+        if len(frozenset().union(*(units[n] for n in members))) < 2 * k_task:
+            continue
+        rare = [n for n in members if len(units[n]) <= k_task]
+        pairs += sorted({(min(r, n), max(r, n)) for r in rare for n in members if n != r})
+    return pairs
+
+
+def _alike(pairs: Sequence[tuple[int, int]], words: Mapping[int, Sequence[str]]) -> list[tuple[float, int, int]]:
+    """Return (minus likeness, site, site) of the pairs that are versions of one prompt."""
+    found = []
+    for one, other in pairs:
+        match = SequenceMatcher(None, list(words[one]), list(words[other]), autojunk=False)
+        if words[one] and words[other] and match.real_quick_ratio() >= VERSION and match.quick_ratio() >= VERSION:
+            likeness = match.ratio()
+            if likeness >= VERSION:
+                found.append((-likeness, one, other))
+    return found
