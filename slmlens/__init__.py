@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slmlens.curation.recall import redaction_recall as redaction_recall
     from slmlens.errors import SlmlensError as SlmlensError
     from slmlens.forgetting import forget as forget
+    from slmlens.piloting import pilot as pilot
     from slmlens.results import Calls as Calls
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
@@ -35,6 +36,7 @@ _HOMES = {
     "SlmlensError": "slmlens.errors",
     "redaction_recall": "slmlens.curation.recall",
     "forget": "slmlens.forgetting",
+    "pilot": "slmlens.piloting",
     "Calls": "slmlens.results",
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",

@@ -171,6 +171,22 @@ def lab(
 
 
 @app.command()
+def pilot(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    task: Annotated[str, typer.Option(help="Id of the task, or its whole name.")],
+    answers: Annotated[
+        Path | None, typer.Option(help="JSON lines of a model's answers; without it the prompts are exported.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the small model that answered.")] = None,
+    mode: Annotated[str, typer.Option(help="swap: the model as it is; tuned: trained on this task.")] = "swap",
+) -> None:
+    """Export prompts of a task for a small model, or grade its answers and move the verdict."""
+    from slmlens.piloting import pilot as run_pilot
+
+    typer.echo(run_pilot(folder, task, answers=answers, model=model, mode=mode).said)
+
+
+@app.command()
 def forget(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
     session: Annotated[

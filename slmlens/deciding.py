@@ -45,7 +45,7 @@ def decided_stage(
         return replay(find(), decisions).tasks
 
     settings = {**(depends or {}), **({"decisions": mark} if mark else {})}
-    return run.stage("tasks", settings, compute=compute, save=_save, load=lambda at: _load(at, calls))
+    return run.stage("tasks", settings, compute=compute, save=_save, load=lambda at: stored_tasks(at, calls))
 
 
 def _save(run: Run, tasks: Tasks) -> None:
@@ -59,7 +59,11 @@ def _save(run: Run, tasks: Tasks) -> None:
     run.note(decided=decisions_mark(run))
 
 
-def _load(run: Run, calls: Calls) -> Tasks:
+def stored_tasks(run: Run, calls: Calls) -> Tasks:
+    """Return the tasks that a run has in store, over its calls.
+
+    :raises OSError: If it has none.
+    """
     items, tasks, assignments, decisions = (run.read_frame(name) for name in TABLES)
     found = None
     if decisions.height:

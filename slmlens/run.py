@@ -192,10 +192,12 @@ class Run:
         self._replace(MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> None:
-        beside = self.folder / f".{name}.part"
+        place = self.folder / name
+        beside = place.with_name(f".{place.name}.part")
         try:
+            place.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
             write(beside)
-            beside.replace(self.folder / name)
+            beside.replace(place)
         except OSError as cause:
             raise RunFolderError(
                 f"{name} can't be written ({cause.strerror})",

@@ -16,6 +16,7 @@ from slmlens.run import Run, hash_inputs, open_run
 if TYPE_CHECKING:
     from slmlens.curation.redact import Redaction
     from slmlens.reporting.coverage import Check
+    from slmlens.suitability.assess import Probe
 
 Paths = str | Path | Sequence[str | Path]
 Progress = Callable[[str, float], None]
@@ -23,7 +24,6 @@ Progress = Callable[[str, float], None]
 
 TABLES = {
     "read": ("calls", "messages", "rejects", "files", "duplicates"),
-    "assess": ("verdicts", "evidence", "evidence_assumptions"),
     "plan": ("savings", "actions", "assumptions"),
 }
 
@@ -199,24 +199,15 @@ def discover_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path
     return found_tasks(calls, run=run, previous=previous)
 
 
-def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0) -> Verdicts:
-    """Weigh the evidence for each task; see :func:`slmlens.suitability.assess.assess`."""
-    from slmlens.suitability.assess import assess as weigh
+def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
+    """Weigh the evidence for each task; see :func:`slmlens.suitability.assess.assess`.
 
-    if run is None:
-        return weigh(tasks, seed=seed)
+    :param run: Where to write and resume; the pilots in its folder count as evidence.
+    :param probes: Further probes. With these the result is not stored.
+    """
+    from slmlens.piloting import assessed
 
-    def save(at: Run, verdicts: Verdicts) -> None:
-        at.write_frame("verdicts", verdicts.verdicts)
-        at.write_frame("evidence", verdicts.evidence)
-        at.write_frame("evidence_assumptions", verdicts.assumptions)
-        at.note(false_green=verdicts.false_green)
-
-    def load(at: Run) -> Verdicts:
-        verdicts, evidence, assumptions = (at.read_frame(name) for name in TABLES["assess"])
-        return Verdicts(tasks, verdicts, evidence, at.manifest["false_green"], assumptions)
-
-    return run.stage("assess", {"seed": seed}, compute=lambda: weigh(tasks, seed=seed), save=save, load=load)
+    return assessed(tasks, run=run, seed=seed, probes=probes)
 
 
 def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | None = None) -> Plan:

@@ -31,7 +31,19 @@ FLOORS = (
     "reporting",
     "reviewing",
 )
-ROOF = {"run", "stages", "deciding", "succession", "cli", "forgetting", "lab", "sample", "__init__", "_version"}
+ROOF = {
+    "run",
+    "stages",
+    "deciding",
+    "succession",
+    "cli",
+    "forgetting",
+    "piloting",
+    "lab",
+    "sample",
+    "__init__",
+    "_version",
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -10,14 +10,14 @@ import polars as pl
 from slmlens.results import Tasks, Verdicts
 from slmlens.suitability.ceiling import Ceiling, measure_ceiling
 from slmlens.suitability.comparators import TaskAnswers, compare_task
-from slmlens.suitability.judge import Judged, Seen, judge
+from slmlens.suitability.judge import NOT_NAMED, Judged, Seen, judge
 from slmlens.suitability.observe import Observed, observe
 from slmlens.suitability.posterior import Graded, calls_to_settle
 from slmlens.suitability.priors import prior_assumptions
 from slmlens.suitability.probes import Probed, prepare, run_probes
-from slmlens.suitability.rare import rare_class
+from slmlens.suitability.rare import RareClass, rare_class
 from slmlens.suitability.reasons import reasons_of
-from slmlens.suitability.records import evidence_rows, verdict_row
+from slmlens.suitability.records import evidence_rows, graded_rows, verdict_row
 from slmlens.suitability.settings import AssessSettings, assumption_rows
 from slmlens.suitability.signals import failure_census, task_signals
 from slmlens.suitability.student import holm
@@ -26,6 +26,7 @@ from slmlens.tables import EvidenceTable, VerdictsTable, checked
 Probe = Callable[[Tasks], pl.DataFrame]
 """A further probe: takes the tasks, returns ``EvidenceTable`` rows (source ``pilot`` or ``slm_probe``)."""
 
+GRADED_SOURCES = ("pilot", "slm_probe")
 _SETTLED = {"gated", "no-signal", "not-enough-data", "shown"}
 
 
@@ -65,13 +66,16 @@ def assess(
     steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
     subjects = dict(tasks.tasks.select("task_id", "n_subjects").iter_rows())
     edits = dict(tasks.tasks.select("task_id", "edited_on").iter_rows())
+    skeletons = dict(tasks.tasks.select("task_id", "skeleton").iter_rows())
     verdicts, evidence = [], []
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
         one = measured.get(task_id)
         seen = _seen(task_id, one, adjusted.get(task_id, {}), signals, steps[task_id], graded.get(task_id, {}))
         judged = judge(seen, settings)
-        rare = rare_class(one.sampled, one.probed, settings) if one is not None and one.probed is not None else None
+        rare = _rare_of(judged, extra, task_id)
+        if rare is None and one is not None and one.probed is not None:
+            rare = rare_class(one.sampled, one.probed, settings)
         verdicts.append(
             verdict_row(
                 seen,
@@ -79,16 +83,22 @@ def assess(
                 rare,
                 failures=failures.get(task_id, []),
                 reasons=reasons_of(
-                    seen, judged, rare, settings, n_subjects=subjects[task_id], edited_on=edits[task_id]
+                    seen,
+                    judged,
+                    rare,
+                    settings,
+                    n_subjects=subjects[task_id],
+                    edited_on=edits[task_id],
+                    skeleton=skeletons[task_id],
                 ),
                 pilot_calls=_pilot_calls(judged, settings),
             )
         )
-        evidence += evidence_rows(seen, judged)
+        evidence += [*evidence_rows(seen, judged), *graded_rows(extra, seen, judged)]
     return Verdicts(
         tasks=tasks,
         verdicts=checked(VerdictsTable, _frame(VerdictsTable, verdicts).sort("task_id")),
-        evidence=checked(EvidenceTable, pl.concat([_frame(EvidenceTable, evidence), extra])),
+        evidence=checked(EvidenceTable, _frame(EvidenceTable, evidence)),
         false_green=None,
         assumptions=assumption_rows(settings, seed, prior_assumptions()),
     )
@@ -158,15 +168,27 @@ def _seen(
 
 
 def _graded(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
-    """Graded answers of named models, by task and mode: a call a unit counts as independent."""
+    """Graded answers of named models, by task and mode; without ``n_eff`` a call a unit counts as independent."""
     rows = extra.filter(
-        pl.col("source").is_in(["pilot", "slm_probe"]) & pl.col("agreement").is_not_null() & (pl.col("n") > 0)
+        pl.col("source").is_in(GRADED_SOURCES) & pl.col("agreement").is_not_null() & (pl.col("n") > 0)
+    ).with_columns(
+        n_eff=pl.coalesce("n_eff", pl.min_horizontal("n", "n_units").cast(pl.Float64)),
+        series=pl.struct("mode", "slm").n_unique().over("task_id"),
     )
     graded: dict[str, dict[str, list[Graded]]] = {}
     for row in rows.iter_rows(named=True):
-        found = Graded(row["slm"] or "not named", float(min(row["n"], row["n_units"])), row["agreement"])
+        found = Graded(row["slm"] or NOT_NAMED, row["n_eff"], row["agreement"], row["series"])
         graded.setdefault(row["task_id"], {}).setdefault(row["mode"], []).append(found)
     return graded
+
+
+def _rare_of(judged: Judged, extra: pl.DataFrame, task_id: str) -> RareClass | None:
+    """Return the rare class as the pilot of the model that the verdict is for has graded it; None: it has none."""
+    own = (pl.col("task_id") == task_id) & (pl.col("mode") == judged.mode) & (pl.col("slm") == judged.chosen.slm)
+    rows = extra.filter(own & pl.col("rare_n").is_not_null())
+    if rows.is_empty():
+        return None
+    return RareClass(f"a rare answer, as graded for {judged.chosen.slm}", *rows.select("rare_recall", "rare_n").row(0))
 
 
 def _pilot_calls(judged: Judged, settings: AssessSettings) -> int | None:

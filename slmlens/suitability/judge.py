@@ -9,7 +9,7 @@ import numpy as np
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.ceiling import Ceiling
 from slmlens.suitability.comparators import TaskAnswers
-from slmlens.suitability.decide import evidence_word
+from slmlens.suitability.decide import OPEN_FROM, evidence_word
 from slmlens.suitability.gates import Signals, gate_of
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.posterior import Graded, Posterior, Target, posterior_of_a, prior_free_bound
@@ -22,6 +22,8 @@ GRADE_A_CALLS = 50
 GRADE_B_CALLS = 10
 LOOP_STEPS = 1.5
 """Steps a session from which a task is part of a loop, where agreement call by call is too little for grade A."""
+NOT_NAMED = "not named"
+"""Stands for the name of a graded small model that has none."""
 MIN_REPEATED_PROMPTS = 10
 """Fewest repeated prompts before self-agreement lowers the bar of parity, or says that there is no signal."""
 
@@ -76,6 +78,7 @@ class ModeVerdict:
     :param grade: Evidence grade.
     :param probe_applies: A probe, a pilot or an SLM probe has measured this mode.
     :param bound: Prior-free lower bound of graded answers; None without any.
+    :param p_parity_of: P(parity) of each small model that was graded, by name.
     """
 
     prior: Prior
@@ -84,6 +87,7 @@ class ModeVerdict:
     grade: str
     probe_applies: bool
     bound: float | None
+    p_parity_of: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
     learnable = _learnable(seen, anchor, settings)
     swap = _swap(seen, target, settings)
     tuned = _tuned(seen, target, anchor if learnable else None, settings)
-    mode = "swap" if (swap.grade, -swap.posterior.p_parity) < (tuned.grade, -tuned.posterior.p_parity) else "tuned"
+    mode = "swap" if _standing(swap) < _standing(tuned) else "tuned"
     chosen = swap if mode == "swap" else tuned
     gate = gate_of(seen.signals, settings)
     enough = seen.n_ok >= settings.min_calls and seen.n_units >= settings.min_units
@@ -160,6 +164,12 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         enough=enough,
         evidence=word,
     )
+
+
+def _standing(mode: ModeVerdict) -> tuple[bool, str, float]:
+    """Order modes: one that a pilot has all but ruled out last, else the better evidence first, then the likelier."""
+    ruled_out = mode.grade in {"A", "B"} and mode.posterior.p_parity < OPEN_FROM
+    return ruled_out, mode.grade, -mode.posterior.p_parity
 
 
 def known_ceiling(seen: Seen) -> Share | None:
@@ -261,7 +271,15 @@ def _mode(
     slm = graded.slm if graded else f"any of about {settings.slm_params_b:g}B"
     grade = _grade(graded, anchor, looped=(seen.steps or 1.0) > LOOP_STEPS)
     applies = anchor is not None or grade in {"A", "B"}
-    return ModeVerdict(prior, posteriors[best], slm, grade, applies, prior_free_bound(graded) if graded else None)
+    return ModeVerdict(
+        prior=prior,
+        posterior=posteriors[best],
+        slm=slm,
+        grade=grade,
+        probe_applies=applies,
+        bound=prior_free_bound(graded) if graded else None,
+        p_parity_of={one.slm: p.p_parity for one, p in zip(options, posteriors, strict=True) if one is not None},
+    )
 
 
 def _grade(graded: Graded | None, anchor: Share | None, *, looped: bool) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from slmlens.suitability.answers import WHOLE
-from slmlens.suitability.gates import side_effects
+from slmlens.suitability.gates import sensitive_topics, side_effects
 from slmlens.suitability.intervals import Share
-from slmlens.suitability.judge import LOOP_STEPS, Judged, Seen, known_ceiling
+from slmlens.suitability.judge import GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
+from slmlens.suitability.posterior import prior_free_bound
 from slmlens.suitability.probes import Probed
 from slmlens.suitability.program import CONSTANT
 from slmlens.suitability.rare import RareClass
@@ -32,11 +33,13 @@ def reasons_of(
     *,
     n_subjects: int,
     edited_on: dt.datetime | None = None,
+    skeleton: str = "",
 ) -> list[str]:
     """Return the reasons of a task's verdict, the deciding one first.
 
     :param n_subjects: Users (where logged, else recurrence units) of the task.
     :param edited_on: When its prompt was last edited: only calls after that were looked at.
+    :param skeleton: The recurring text of its prompts.
     """
     edit = [] if edited_on is None else [_EDITED.format(day=edited_on.date().isoformat())]
     if judged.gate is not None:
@@ -47,10 +50,25 @@ def reasons_of(
         seen_words = f"{_count(seen.n_ok, 'usable answer')} in {_count(seen.n_units, 'unit')}"
         return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units.", *edit]
     sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
+    sentences += _graded_words(seen, judged)
     sentences += _what_probes_say(seen, judged, settings, named=n_subjects >= K_SHOW)
     sentences += _ceiling_words(seen)
-    sentences += _limits(seen, judged, rare, settings)
+    sentences += [*_limits(seen, judged, rare, settings), *_for_a_person(seen, skeleton)]
     return [*sentences, *edit]
+
+
+def _graded_words(seen: Seen, judged: Judged) -> list[str]:
+    """Say of each small model that was graded what it reached, its bound without a prior, and what parity asks."""
+    sentences = []
+    for mode, words in (("swap", "as it is"), ("tuned", "tuned on this task")):
+        for one in seen.graded.get(mode, ()):
+            among = f", the error split over {one.series} models and modes" if one.series > 1 else ""
+            bound, needed = _percent(prior_free_bound(one)), _percent(judged.target.point)
+            sentences.append(
+                f"{_capital(one.slm)} {words} gave an acceptable answer in {_percent(one.agreement)} of graded answers "
+                f"worth {one.n_eff:.0f} calls: without any prior at least {bound}{among}; parity asks for {needed}."
+            )
+    return sentences
 
 
 def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings, *, named: bool) -> list[str]:
@@ -129,13 +147,36 @@ def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: Assess
             f"It runs {seen.steps:.1f} times a session: an agreement of {_percent(a)} a step is "
             f"{_percent(a**seen.steps)} a session."
         )
+        if any(one.n_eff >= GRADE_A_CALLS for graded in seen.graded.values() for one in graded):
+            sentences.append(
+                "Answers to logged prompts don't show where a model's own earlier steps lead, so in a loop they reach "
+                "grade B at most: outcomes of whole sessions would tell."
+            )
+    return sentences
+
+
+def _for_a_person(seen: Seen, skeleton: str) -> list[str]:
+    sentences = []
     if side_effects(seen.signals):
-        sentences.append("It calls tools whose names say that they change something: a wrong call may cost dearly.")
+        sentences.append(
+            "It calls tools whose names say that they change something, where a wrong call may cost dearly: let a "
+            "person approve its calls at first. A pilot executes nothing."
+        )
+    topics = sensitive_topics(skeleton)
+    if topics:
+        sentences.append(
+            f"Its instructions speak of {' and '.join(topics)}, where a wrong answer may harm a person: somebody who "
+            "answers for it has to decide, whatever the evidence."
+        )
     return sentences
 
 
 def _sentence(clause: str) -> str:
-    return f"{clause[:1].upper()}{clause[1:]}."
+    return f"{_capital(clause)}."
+
+
+def _capital(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}"
 
 
 def _percent(share: float) -> str:

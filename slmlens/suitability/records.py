@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from slmlens.suitability.intervals import Share
-from slmlens.suitability.judge import Judged, ModeVerdict, Seen, student_words
+from slmlens.suitability.judge import NOT_NAMED, Judged, ModeVerdict, Seen, student_words
 from slmlens.suitability.priors import Prior
 from slmlens.suitability.rare import RareClass
 
@@ -95,6 +96,19 @@ def evidence_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
     return rows
 
 
+def graded_rows(extra: pl.DataFrame, seen: Seen, judged: Judged) -> list[dict[str, object]]:
+    """Return the task's rows of further probes, a graded small model's with its P(parity) on all the evidence.
+
+    :param extra: ``EvidenceTable`` rows of further probes.
+    """
+    rows = extra.filter(pl.col("task_id") == seen.task_id).to_dicts()
+    for row in rows:
+        known = (judged.swap if row["mode"] == "swap" else judged.tuned).p_parity_of
+        row["p_parity"] = known.get(row["slm"] or NOT_NAMED)
+        row["constant"] = seen.constant if row["constant"] is None else row["constant"]
+    return rows
+
+
 def _prior_row(seen: Seen, mode: str, prior: Prior) -> dict[str, object]:
     from scipy.special import betaincinv
 
@@ -117,5 +131,7 @@ def _row(seen: Seen, mode: str, source: str, share: Share, note: str) -> dict[st
         "null_p": None,
         "n_eff": None,
         "p_parity": None,
+        "rare_recall": None,
+        "rare_n": None,
         "note": note,
     }

@@ -216,8 +216,35 @@ def test_a_pilot_decides_where_there_is_one():
     assert (good["evidence"], good["grade"], good["swap"]["slm"]) == ("shown", "A", "Granite")
     few = verdict_of(rows, probes=[graded(1.0, 30)])
     assert (few["evidence"], few["grade"]) == ("likely", "B")
-    bad = verdict_of(rows, probes=[graded(0.5, 240)])
+    bad = verdict_of(rows, probes=[graded(0.5, 240), graded(0.5, 240, "tuned")])
     assert (bad["evidence"], bad["grade"]) == ("unlikely", "A")
+
+
+def test_a_model_that_failed_as_it_is_does_not_speak_for_a_tuned_one():
+    found = verdict_of(tickets(sessions=1), probes=[graded(0.5, 240)])
+    assert found["swap"]["p_parity"] < 0.01
+    assert (found["evidence"], found["grade"]) == ("likely", "C")
+    assert any("Granite as it is gave an acceptable answer in 50%" in reason for reason in found["reasons"])
+
+
+def test_of_several_graded_models_each_has_its_own_chance_of_parity_and_the_bound_is_split():
+    rows = tickets(sessions=1)
+
+    def named(slm, agreement):
+        def probe(tasks):
+            return graded(agreement, 120)(tasks).with_columns(slm=pl.lit(slm))
+
+        return probe
+
+    alone = assess(tasks_of(rows), probes=[named("One", 1.0)])
+    three = assess(tasks_of(rows), probes=[named("One", 1.0), named("Two", 0.9), named("Three", 0.5)])
+    chances = dict(three.evidence.filter(pl.col("source") == "pilot").select("slm", "p_parity").iter_rows())
+    assert chances["One"] > 0.95 > chances["Two"] > chances["Three"]
+    assert alone.verdicts.item(0, "evidence") == "shown"
+    assert three.verdicts.item(0, "swap")["slm"] == "One"
+    bounds = [reason for v in (alone, three) for reason in v.verdicts.item(0, "reasons") if reason.startswith("One")]
+    assert "at least 96%;" in bounds[0]
+    assert "split over 3 models" in bounds[1]
 
 
 def test_a_probe_that_returns_something_else_is_our_defect():

@@ -1,0 +1,370 @@
+"""Pilots of a run: prompts out, answers of a small model in, grades kept in the run's folder and in its verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from slmlens.errors import RunFolderError, SettingError
+from slmlens.results import Calls, Tasks, Verdicts
+from slmlens.run import MANIFEST, Run, open_run
+from slmlens.suitability.pilot import MAX_SLMS, Progress
+from slmlens.suitability.pilot_words import export_words, progress_words, verdict_words
+from slmlens.tables import MODES
+
+if TYPE_CHECKING:
+    from slmlens.suitability.assess import Probe
+
+FOLDER = "pilots"
+PROMPTS, SAMPLE, GRADES = "prompts.jsonl", "sample", "grades"
+FILES = (PROMPTS, f"{SAMPLE}.parquet", f"{GRADES}.parquet")
+_TABLES = ("calls", "messages", "rejects", "files", "duplicates")
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A pilot of one task.
+
+    :param task_id: The task.
+    :param sample: ``PilotSampleTable``: the calls to ask.
+    :param prompts: What to ask, in order: ``id``, ``messages``, ``tools`` where known; empty without texts.
+    :param grades: ``PilotGradesTable``: what was graded so far, of all small models.
+    :param progress: How far each small model has come.
+    :param evidence: ``EvidenceTable`` rows; a probe for ``sl.assess(tasks, probes=[lambda _tasks: pilot.evidence])``.
+    :param verdicts: The verdicts of the run after new answers; None: nothing new, or no run.
+    :param said: The result, and what to do next, in sentences.
+    """
+
+    task_id: str
+    sample: pl.DataFrame
+    prompts: list[dict[str, object]]
+    grades: pl.DataFrame
+    progress: tuple[Progress, ...]
+    evidence: pl.DataFrame
+    verdicts: Verdicts | None
+    said: str
+
+
+def pilot(
+    run: Run | Tasks | str | Path,
+    task: str,
+    *,
+    answers: str | Path | None = None,
+    model: str | None = None,
+    mode: str = "swap",
+    seed: int = 0,
+) -> Pilot:
+    """Export prompts of a task for a small model, or grade its answers and move the verdict.
+
+    Without ``answers`` up to 240 prompts of later sessions are written to ``pilots/TASK/prompts.jsonl`` in the run's
+    folder: one call a session, by strata, redacted as stored, without the incumbent's answer. With ``answers`` these
+    are graded by the task's comparator and kept (as grades, not as texts); at 30, 60, 120 and 240 answers evidence,
+    plan and report are made anew. The same answers again change nothing.
+
+    :param run: A run or its folder; or tasks, and then nothing is written.
+    :param task: Id of the task, or its whole name.
+    :param answers: JSON lines: ``id`` with ``answer`` or ``tool_calls``, or lines of an OpenAI batch output.
+    :param model: Name of the small model that answered.
+    :param mode: ``swap``: the model as it is; ``tuned``: trained on this task's earlier sessions.
+    :param seed: Seed of the sample; with a run, that of the run.
+    :raises SettingError: If the task or the mode is unknown, no model is named, or it is the fourth of the task.
+    :raises InputError: If the answers can't be read, or are of another export.
+    :raises RunFolderError: If there is no run with tasks, or it holds no texts to ask.
+    """
+    if mode not in MODES:
+        raise SettingError(f"the mode {mode!r} is unknown", where="mode", next_step=f"choose {' or '.join(MODES)}")
+    if answers is not None and not (model or "").strip():
+        raise SettingError(
+            "the model that gave these answers is not named", where="model", next_step="name it with --model"
+        )
+    at = None if isinstance(run, Tasks) else _existing(run)
+    tasks = run if isinstance(run, Tasks) else stored_tasks(_existing(run))
+    task_id = _task_id(tasks, task)
+    sample = _sample(at, tasks, task_id, seed)
+    if answers is None:
+        return _export(at, tasks, task_id, sample)
+    return _import(at, tasks, task_id, sample, Path(answers), str(model).strip(), mode)
+
+
+def _export(run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame) -> Pilot:
+    from slmlens.suitability.pilot import prompt_ids
+    from slmlens.suitability.pilot_prompts import as_lines, pilot_prompts
+
+    if tasks.calls.messages.get_column("text").null_count() == tasks.calls.messages.height:
+        raise RunFolderError(
+            "the run holds no texts, so there is nothing to ask",
+            where=run.folder.name if run else "tasks",
+            next_step="analyse the log into a new folder that keeps texts (without --no-text)",
+        )
+    order = sample.sort("position").get_column("call_id")
+    ids = prompt_ids(tasks, task_id, order)
+    prompts = pilot_prompts(tasks, {call_id: ids[call_id] for call_id in order})
+    place = "the prompts"
+    if run is not None:
+        if not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
+            run.write_frame(f"{FOLDER}/{task_id}/{SAMPLE}", sample)
+        place = str(run.write_text(f"{FOLDER}/{task_id}/{PROMPTS}", as_lines(prompts)))
+    graded = _graded_so_far(run, tasks, task_id)
+    said = export_words(tasks, task_id, sample, place=place, folder=str(run.folder) if run else None)
+    return Pilot(task_id, sample, prompts, *graded, None, said)
+
+
+def _graded_so_far(
+    run: Run | None, tasks: Tasks, task_id: str
+) -> tuple[pl.DataFrame, tuple[Progress, ...], pl.DataFrame]:
+    from slmlens.suitability.pilot import pilot_evidence, progress_of
+    from slmlens.suitability.settings import AssessSettings
+    from slmlens.tables import PilotGradesTable
+
+    if run is None or not run.path(f"{FOLDER}/{task_id}/{GRADES}.parquet").is_file():
+        return PilotGradesTable.create_empty(), (), pilot_evidence(task_id, [])
+    sample, grades = _stored(run, tasks, task_id)
+    progress = progress_of(sample, grades, AssessSettings())
+    return grades, tuple(progress), pilot_evidence(task_id, progress)
+
+
+def _import(
+    run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame, answers: Path, slm: str, mode: str
+) -> Pilot:
+    from slmlens.suitability.pilot import (
+        grade_answers,
+        observed_task,
+        pilot_evidence,
+        progress_of,
+        prompt_ids,
+    )
+    from slmlens.suitability.pilot_answers import check_ids, read_answers
+    from slmlens.suitability.settings import AssessSettings
+
+    if run is not None and not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
+        raise RunFolderError(
+            "no prompts of this task were exported yet",
+            where=task_id,
+            next_step=f"run `slmlens pilot {run.folder} --task {task_id}` first",
+        )
+    given = read_answers(answers)
+    calls = {one: call_id for call_id, one in prompt_ids(tasks, task_id, sample.get_column("call_id")).items()}
+    check_ids(given, calls, where=answers.name)
+    before = _graded_so_far(run, tasks, task_id)[0]
+    _refuse_a_fourth(before, slm, task_id)
+    observed = observed_task(tasks, task_id)
+    assert observed is not None, "a task with a sample has usable calls"
+    fresh = grade_answers(observed, {calls[one]: answer for one, answer in given.items()}, slm=slm, mode=mode)
+    keys = ["call_id", "slm", "mode"]
+    grades = pl.concat([before.join(fresh, on=keys, how="anti"), fresh]).sort(keys)
+    changed = fresh.join(before, on=keys).filter(pl.col("acceptable") != pl.col("acceptable_right")).height
+    progress = tuple(progress_of(sample, grades, AssessSettings()))
+    mine = next(one for one in progress if (one.slm, one.mode) == (slm, mode))
+    verdicts: Verdicts | None = None
+    moved: list[str] = []
+    if run is not None:
+        if not grades.equals(before):
+            run.write_frame(f"{FOLDER}/{task_id}/{GRADES}", grades)
+        verdicts, moved = _made_anew(run, tasks, task_id)
+    said = " ".join([*progress_words(mine, grades, changed=changed), *moved])
+    return Pilot(task_id, sample, [], grades, progress, pilot_evidence(task_id, list(progress)), verdicts, said)
+
+
+def _refuse_a_fourth(grades: pl.DataFrame, slm: str, task_id: str) -> None:
+    known = grades.get_column("slm").unique().sort().to_list()
+    if slm not in known and len(known) >= MAX_SLMS:
+        raise SettingError(
+            f"{len(known)} small models were piloted on this task already ({', '.join(known)}), and with each more the "
+            "best of them looks better than it is",
+            where=task_id,
+            next_step="stay with these, or take a new log for another",
+        )
+
+
+def _made_anew(run: Run, tasks: Tasks, task_id: str) -> tuple[Verdicts | None, list[str]]:
+    """Weigh, value and report again where the run had come so far; tell the verdict before and after."""
+    from slmlens import stages
+
+    had = run.manifest.get("stages", {})
+    if "assess" not in had:
+        return None, []
+    before = _verdict_words(run, task_id)
+    settings = stages.stored_settings(run)
+    mark = had["assess"]["fingerprint"]
+    verdicts = stages.assess(tasks, run=run, seed=settings.seed)
+    if run.manifest["stages"]["assess"]["fingerprint"] == mark:
+        return verdicts, [f"The verdict stays: {before}."]
+    if "plan" in had:
+        made = stages.plan(verdicts, run=run, settings=settings)
+        if "report" in had:
+            audience = run.manifest.get("audience", "leadership")
+            stages.report(made, run=run, audience=audience, settings=settings)
+    return verdicts, [f"Before: {before}. After: {_verdict_words(run, task_id)}."]
+
+
+def _verdict_words(run: Run, task_id: str) -> str:
+    found = run.read_frame("verdicts").row(by_predicate=pl.col("task_id") == task_id, named=True)
+    actions = run.read_frame("actions") if run.path("actions.parquet").is_file() else None
+    action = None
+    if actions is not None:
+        action = actions.row(by_predicate=pl.col("task_id") == task_id, named=True)["action"]
+    return verdict_words(found, action)
+
+
+def assessed(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
+    """Weigh the evidence for each task, the pilots of the run included; store and resume in a run.
+
+    Further probes are run anew each time, for what they measure can't be told from here.
+    """
+    from slmlens.suitability.assess import assess as weigh
+
+    kept = [] if run is None else stored_pilots(run, tasks)
+
+    def compute() -> Verdicts:
+        pilots: list[Probe] = [lambda _tasks: pl.concat(kept)] if kept else []
+        return weigh(tasks, seed=seed, probes=[*pilots, *(probes or ())])
+
+    if run is None or probes:
+        return compute()
+    mark = _mark(kept)
+    depends = {"seed": seed, **({"pilots": mark} if mark else {})}
+    return run.stage("assess", depends, compute=compute, save=_save, load=lambda at: _load(at, tasks))
+
+
+def stored_pilots(run: Run, tasks: Tasks) -> list[pl.DataFrame]:
+    """Return the ``EvidenceTable`` rows of a run's pilots, a frame a task; none where there are none.
+
+    A pilot of a task that is not there any more, and calls that left their task, count for nothing.
+    """
+    from slmlens.suitability.pilot import pilot_evidence, progress_of
+    from slmlens.suitability.settings import AssessSettings
+
+    found = []
+    for task_id in tasks.tasks.get_column("task_id").sort():
+        if run.path(f"{FOLDER}/{task_id}/{GRADES}.parquet").is_file():
+            sample, grades = _stored(run, tasks, task_id)
+            rows = pilot_evidence(task_id, progress_of(sample, grades, AssessSettings()))
+            found += [] if rows.is_empty() else [rows]
+    return found
+
+
+def stored_tasks(run: Run) -> Tasks:
+    """Return the tasks of a run as they are in store.
+
+    :raises RunFolderError: If it has none, or people's decisions have changed since.
+    """
+    from slmlens.deciding import decisions_mark
+    from slmlens.deciding import stored_tasks as in_store
+    from slmlens.succession import LINEAGE
+
+    facts = run.manifest
+    if "tasks" not in facts.get("stages", {}) or facts.get("decided", "") != decisions_mark(run):
+        raise RunFolderError(
+            "the run has no tasks yet, or decisions were made since they were found",
+            where=run.folder.name,
+            next_step="run `slmlens run LOGS --out FOLDER` first",
+        )
+    frames = {name: run.read_frame(name) for name in _TABLES}
+    calls = Calls(**frames, sampling_rate=facts["sampling_rate"], notes=tuple(facts["notes"]))
+    place = run.path(f"{LINEAGE}.parquet")
+    return replace(in_store(run, calls), lineage=pl.read_parquet(place) if place.is_file() else None)
+
+
+def forget_in_pilots(run: Run, calls: pl.DataFrame) -> None:
+    """Take calls that are no longer there out of a run's pilots: their prompts, places and grades.
+
+    Prompts are written again from what is left; without texts their file goes.
+
+    :param calls: The calls that are left, with ``call_id``.
+    """
+    for folder in _folders(run):
+        for part in folder.glob(".*.part"):
+            part.unlink()
+        (folder / PROMPTS).unlink(missing_ok=True)
+        for name in (SAMPLE, GRADES):
+            place = f"{FOLDER}/{folder.name}/{name}"
+            if run.path(f"{place}.parquet").is_file():
+                run.write_frame(place, run.read_frame(place).join(calls.select("call_id"), on="call_id", how="semi"))
+
+
+def is_pilot_file(run_folder: Path, path: Path) -> bool:
+    """Return whether a file of a run's folder is one of a pilot."""
+    inside = path.relative_to(run_folder).parts
+    return len(inside) == 3 and inside[0] == FOLDER and (inside[2] in FILES or inside[2].endswith(".part"))  # noqa: PLR2004 - pilots/TASK/FILE
+
+
+def _folders(run: Run) -> list[Path]:
+    return sorted(path for path in run.path(FOLDER).glob("*") if path.is_dir() and not path.is_symlink())
+
+
+def _existing(run: Run | str | Path) -> Run:
+    if isinstance(run, Run):
+        return run
+    if not (Path(run) / MANIFEST).is_file():
+        raise RunFolderError("there is no run here", where=Path(run).name, next_step="name the folder of a run")
+    return open_run(run)
+
+
+def _task_id(tasks: Tasks, asked: str) -> str:
+    listing = tasks.tasks.sort("n_calls", "task_id", descending=[True, False]).select("task_id", "name")
+    known: dict[str, str] = dict(listing.iter_rows())
+    if asked in known:
+        return asked
+    named = [task_id for task_id, name in known.items() if name == asked]
+    if len(named) == 1:
+        return named[0]
+    listed = ", ".join(f"{task_id} ({name})" for task_id, name in list(known.items())[:_LISTED])
+    raise SettingError(f"there is no task {asked!r}", where="task", next_step=f"name one by its id: {listed}")
+
+
+def _sample(run: Run | None, tasks: Tasks, task_id: str, seed: int) -> pl.DataFrame:
+    """Return the sample of a task: as in store, less what left the task; else drawn."""
+    from slmlens.suitability.pilot import observed_task
+    from slmlens.suitability.pilot_sample import draw_pilot
+    from slmlens.suitability.settings import AssessSettings
+
+    if run is not None and run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
+        return _stored(run, tasks, task_id)[0]
+    observed = observed_task(tasks, task_id)
+    seed = seed if run is None else int(run.manifest.get("seed", seed))
+    sample = None if observed is None else draw_pilot(observed, AssessSettings(), seed)
+    if sample is None:
+        raise SettingError(
+            "the task has fewer than 30 sessions with a usable answer, and a pilot asks one call a session and first "
+            "looks at 30",
+            where=task_id,
+            next_step="pilot another task, or take a longer log",
+        )
+    return sample
+
+
+def _stored(run: Run, tasks: Tasks, task_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return a stored sample and its grades, of calls that are still the task's."""
+    from slmlens.tables import PilotGradesTable
+
+    own = tasks.assignments.filter(pl.col("task_id") == task_id).select("call_id")
+    sample = run.read_frame(f"{FOLDER}/{task_id}/{SAMPLE}").join(own, on="call_id", how="semi")
+    place = f"{FOLDER}/{task_id}/{GRADES}"
+    known = run.path(f"{place}.parquet").is_file()
+    grades = run.read_frame(place) if known else PilotGradesTable.create_empty()
+    return sample.sort("position"), grades.join(sample, on="call_id", how="semi")
+
+
+def _mark(kept: Sequence[pl.DataFrame]) -> str:
+    text = "\n".join(frame.write_json() for frame in kept)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
+
+
+def _save(run: Run, verdicts: Verdicts) -> None:
+    run.write_frame("verdicts", verdicts.verdicts)
+    run.write_frame("evidence", verdicts.evidence)
+    run.write_frame("evidence_assumptions", verdicts.assumptions)
+    run.note(false_green=verdicts.false_green)
+
+
+def _load(run: Run, tasks: Tasks) -> Verdicts:
+    verdicts, evidence, assumptions = (
+        run.read_frame(name) for name in ("verdicts", "evidence", "evidence_assumptions")
+    )
+    return Verdicts(tasks, verdicts, evidence, run.manifest["false_green"], assumptions)
