@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -30,15 +31,26 @@ SYMBOLS = ("circle", "diamond", "triangle-up", "square", "star")
 """A task keeps its pair of colour and symbol as long as the panel is open; symbols help where colours look alike."""
 
 _REST, _LOOSE = "#8d97a5", "#c3cad3"
-_LARGEST, _SMALLEST = 30, 5
+_LARGEST, _SMALLEST = 24, 5
 _LEGEND_CHARS, _HOVER_CHARS = 44, 56
 _FADED = 0.08
 _HEIGHT = 640
-_NO_TEXTS = SettingError(
-    "the map is made of the prompts, and none is at hand",
-    where="map",
-    next_step="analyse a log that holds prompts, and keep its texts (no --no-text) until the map was drawn once",
-)
+_UNITS = {"session": "session", "trace": "trace", "slot": "content"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the marks of a task look.
+
+    :param rank: Place in the legend.
+    :param faded: Other tasks stand out.
+    """
+
+    label: str
+    colour: str
+    symbol: str
+    rank: int
+    faded: bool
 
 
 class ItemMap:
@@ -93,30 +105,30 @@ class ItemMap:
         """
         import plotly.graph_objects as go
 
-        marks, names = self.marks(tasks), dict(tasks.tasks.select("task_id", "name").rows())
+        marks = self.marks(tasks)
+        facts = {row[0]: row[1:] for row in tasks.tasks.select("task_id", "name", "recurrence_unit").rows()}
         by_calls = tasks.tasks.sort("n_calls", "task_id", descending=[True, False]).get_column("task_id").to_list()
         own = [*dict.fromkeys([*by_calls[:NAMED], *(t for t in by_calls if t in selected)])]
-        rest = marks.filter(~pl.col("task_id").is_in(own))
-        loose = marks.filter(pl.col("task_id").is_null())
-        largest = int(marks.get_column("n_calls").max() or 1)  # type: ignore[arg-type]
+        task_id, largest = pl.col("task_id"), int(marks.get_column("n_calls").max() or 1)  # type: ignore[arg-type]
         figure = go.Figure()
-        for shown, label, colour, symbol, faded in [
-            (loose, "in no task", _LOOSE, "x-thin-open", bool(selected)),
-            (rest, counted(len(by_calls) - len(own), "smaller task"), _REST, "circle", bool(selected)),
-            *(self._named(task_id, marks, names, selected) for task_id in own),
-        ]:
+        layers = [
+            (marks.filter(task_id.is_null()), Look("in no task", _LOOSE, "x-thin-open", 1002, bool(selected))),
+            (
+                marks.filter(~task_id.is_in(own)),
+                Look(counted(len(by_calls) - len(own), "smaller task"), _REST, "circle", 1001, bool(selected)),
+            ),
+            *((marks.filter(task_id == t), self._look(t, facts[t][0], at, selected)) for at, t in enumerate(own)),
+        ]
+        for shown, look in layers:
             if shown.height:
-                figure.add_trace(_trace(shown, names, label, colour, symbol, largest, faded=faded))
+                figure.add_trace(_trace(shown, look, facts, largest))
         figure.update_layout(**_layout(tasks, marks, self.projection))
         return figure
 
-    def _named(
-        self, task_id: str, marks: pl.DataFrame, names: dict[str, str], selected: Collection[str]
-    ) -> tuple[pl.DataFrame, str, str, str, bool]:
+    def _look(self, task_id: str, name: str, rank: int, selected: Collection[str]) -> Look:
         slot = self._slots.setdefault(task_id, len(self._slots))
         colour, symbol = COLOURS[slot % len(COLOURS)], SYMBOLS[slot // len(COLOURS) % len(SYMBOLS)]
-        faded = bool(selected) and task_id not in selected
-        return marks.filter(pl.col("task_id") == task_id), names[task_id], colour, symbol, faded
+        return Look(name, colour, symbol, rank, faded=bool(selected) and task_id not in selected)
 
 
 def _laid_out(
@@ -125,13 +137,21 @@ def _laid_out(
     try:
         vectors = point_vectors(calls, points=points, encoder=encoder, cache=cache, store=store)
     except ValueError as cause:  # three words are not enough for TF-IDF
-        raise _NO_TEXTS from cause
+        raise _without_texts() from cause
     if vectors.points.height:
         return project(vectors, store=store)
     known = None if store is None else stored_projection(store)
     if known is None:
-        raise _NO_TEXTS
+        raise _without_texts()
     return known
+
+
+def _without_texts() -> SettingError:
+    return SettingError(
+        "the map is made of the prompts, and too few are at hand",
+        where="map",
+        next_step="analyse a log that holds prompts, and keep its texts (no --no-text) until the map was drawn once",
+    )
 
 
 def _shown_forms(rows: pl.DataFrame, k_show: int) -> pl.DataFrame:
@@ -150,33 +170,36 @@ def _shown_forms(rows: pl.DataFrame, k_show: int) -> pl.DataFrame:
     return shared.select("task_id", "form", pl.Series("shown", shown, dtype=pl.String))
 
 
-def _trace(
-    marks: pl.DataFrame, names: dict[str, str], label: str, colour: str, symbol: str, largest: int, *, faded: bool
-) -> Any:  # noqa: ANN401 - plotly ships no types
+def _trace(marks: pl.DataFrame, look: Look, facts: Mapping[str, tuple[str, str]], largest: int) -> Any:  # noqa: ANN401 - plotly ships no types
+    """Draw marks in one colour.
+
+    :param facts: Task: its name and its recurrence unit.
+    """
     import plotly.graph_objects as go
 
-    titles = {t: wrapped(names[t], _HOVER_CHARS, 3) for t in marks.get_column("task_id").drop_nulls().unique()}
+    heads = {t: wrapped(facts[t][0], _HOVER_CHARS, 3) for t in marks.get_column("task_id").drop_nulls().unique()}
     hover = [
-        f"<b>{titles.get(task_id, 'in no task')}</b><br>answer: {wrapped(form, _HOVER_CHARS, 3)}"
-        f"<br>{counted(calls, 'call')} in {counted(units, 'session')}"
+        f"<b>{heads.get(task_id, 'in no task')}</b><br>answer: {wrapped(form, _HOVER_CHARS, 3)}"
+        f"<br>{counted(calls, 'call')} in {counted(units, _UNITS[facts[task_id][1]] if task_id else 'session')}"
         for task_id, form, calls, units in marks.select("task_id", "form", "n_calls", "n_units").rows()
     ]
     return go.Scattergl(
         x=marks.get_column("x").cast(pl.Float32).to_numpy(),
         y=marks.get_column("y").cast(pl.Float32).to_numpy(),
         mode="markers",
-        name=plain(shorten(label, _LEGEND_CHARS)),
+        name=plain(shorten(look.label, _LEGEND_CHARS)),
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
-        opacity=_FADED if faded else 0.75,
+        opacity=_FADED if look.faded else 0.75,
+        legendrank=look.rank,
         marker={
-            "color": colour,
-            "symbol": symbol,
+            "color": look.colour,
+            "symbol": look.symbol,
             "size": marks.get_column("n_calls").to_numpy(),
             "sizemode": "area",
             "sizeref": largest / _LARGEST**2,
             "sizemin": _SMALLEST,
-            "line": {"color": "#ffffff" if not symbol.endswith("open") else colour, "width": 0.5},
+            "line": {"color": look.colour if look.symbol.endswith("open") else "#ffffff", "width": 0.5},
         },
     )
 
@@ -192,12 +215,14 @@ def _layout(tasks: Tasks, marks: pl.DataFrame, projection: Projection) -> dict[s
     subtitle = "<br>".join(wrapped(note, 150) for note in [" ".join(notes[:2]), *notes[2:]])
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     drawn = f"{counted(marks.height, 'mark')} for {counted(tasks.tasks.height, 'task')}"
+    shared = chart_layout(f"What the prompts say: {drawn}", subtitle)
     return {
-        **chart_layout(f"What the prompts say: {drawn}", subtitle),
+        **shared,
         "height": _HEIGHT,
         "xaxis": axis,
-        "yaxis": axis | {"scaleanchor": "x"},
+        "yaxis": axis,
         "legend": {"itemsizing": "constant", "font": {"size": 12}, "y": 1, "yanchor": "top"},
         "hovermode": "closest",
         "dragmode": "pan",
+        "modebar": {"remove": [*shared["modebar"]["remove"], "lasso2d", "select2d", "autoScale2d"]},
     }

@@ -31,11 +31,12 @@ FEWEST = 15
 _DIMENSIONS = 15
 _NEIGHBOURS = 15
 _SPREAD = 10.0
+_CLOSEST = 0.5  # marks are told apart on a screen; 0.1, UMAP's own, makes blots of islands
 _WORDS = {
     "umap": "",
     "few": f"Fewer than {FEWEST} points: the two main axes of their vectors are drawn (PCA), not a UMAP.",
-    "no umap": "umap-learn is not installed: the two main axes of the vectors are drawn (PCA), and kinds of work overlap "
-    "more than they should. Install it (pip install umap-learn) and open the map again.",
+    "no umap": "umap-learn is not installed: the two main axes of the vectors are drawn (PCA), on which tasks overlap. "
+    "Install it (pip install umap-learn) and open the map again.",
 }
 
 
@@ -112,7 +113,7 @@ def _umap(vectors: Vectors, seed: int) -> Floats:
     begun = reduced[:, :2] - reduced[:, :2].min(axis=0)
     begun = _SPREAD * begun / max(float(begun.max()), 1e-12)
     near = min(_NEIGHBOURS, len(vectors) - 1)
-    fitted = UMAP(n_neighbors=near, min_dist=0.1, init=begun, random_state=seed, n_jobs=1).fit_transform(reduced)
+    fitted = UMAP(n_neighbors=near, min_dist=_CLOSEST, init=begun, random_state=seed, n_jobs=1).fit_transform(reduced)
     placed: Floats = np.asarray(fitted, dtype=np.float64)
     return placed
 
