@@ -12,7 +12,7 @@ its parts: for a look, a merge with other sites, or a router. It does not change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from slmlens.results import Tasks
-from slmlens.tasks.encoders import Encoder, VectorCache, Vectors, static_encoder, tfidf_encoder
+from slmlens.tasks.encoders import Encoder, VectorCache, Vectors, default_encoder, static_is_installed
 from slmlens.tasks.forms import answer_forms
 from slmlens.tasks.shingles import I64, PLACEHOLDER
 from slmlens.tasks.slots import slot_texts
@@ -81,25 +81,27 @@ class MeaningSplits:
 def meaning_splits(
     tasks: Tasks,
     *,
+    task_ids: Collection[str] | None = None,
     encoder: Encoder | None = None,
     settings: MeaningSettings | None = None,
     cache: VectorCache | None = None,
 ) -> MeaningSplits:
     """Look for kinds of work inside each task.
 
+    :param task_ids: Tasks to look into; None: all.
     :param encoder: By default the static word vectors if installed, else TF-IDF fitted on each task's texts.
     :param cache: Vectors found earlier; a text is encoded once.
     """
     settings, cache = settings or MeaningSettings(), cache or VectorCache()
-    chosen = encoder or static_encoder()
-    texts = worked_on(tasks)
+    chosen = encoder or (default_encoder([]) if static_is_installed() else None)
+    texts = worked_on(tasks, task_ids)
     parts, placed, looked = [], [], []
     for (task_id,), rows in texts.group_by("task_id", maintain_order=True):
         if rows.get_column("unit_id").n_unique() < settings.min_units:
             continue
         distinct = rows.select("text").unique().sort("text").get_column("text").to_list()
         try:
-            vectors = cache.encode(chosen or tfidf_encoder(distinct), distinct)
+            vectors = cache.encode(chosen or default_encoder(distinct), distinct)
         except ValueError:
             continue
         found = split_of(rows, distinct, vectors, settings)
@@ -117,11 +119,13 @@ def meaning_splits(
     )
 
 
-def worked_on(tasks: Tasks) -> pl.DataFrame:
-    """Return ``call_id, task_id, unit_id, text, form`` of the assigned calls: slot text, then the message answered."""
-    assigned = (
-        tasks.assignments.drop_nulls("task_id").select("call_id", "task_id", "unit_id").sort("task_id", "call_id")
-    )
+def worked_on(tasks: Tasks, task_ids: Collection[str] | None = None) -> pl.DataFrame:
+    """Return ``call_id, task_id, unit_id, text, form`` of the calls in tasks: the message answered, else slot text.
+
+    :param task_ids: Tasks whose calls are wanted; None: all.
+    """
+    wanted = pl.col("task_id").is_not_null() if task_ids is None else pl.col("task_id").is_in(list(task_ids))
+    assigned = tasks.assignments.filter(wanted).select("call_id", "task_id", "unit_id").sort("task_id", "call_id")
     last = tasks.calls.calls.select("call_id", message_id=pl.col("message_ids").list.last()).join(
         tasks.calls.messages.filter(~pl.col("role").is_in(["system", "developer", "user"])).select(
             "message_id", answered=pl.col("text").str.replace_all(PLACEHOLDER, "<$1>")
