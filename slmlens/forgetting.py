@@ -26,7 +26,8 @@ TEXT_TABLES = ("messages", "calls", "duplicates", "files")
 """Written in this order: the texts first."""
 DERIVED = (
     "items.parquet", "tasks.parquet", "assignments.parquet", "decisions.parquet", "found_tasks.parquet",
-    "found_assignments.parquet", "taskset.json", "lineage.parquet", "vectors.npy", "verdicts.parquet",
+    "found_assignments.parquet", "taskset.json", "lineage.parquet", "verdicts.parquet", "vectors.npy",
+    "vectors.parquet", "map.parquet",
     "evidence.parquet", "evidence_assumptions.parquet", "savings.parquet", "actions.parquet", "assumptions.parquet",
     "summary.json", "report.html", "report.pdf", "model.xlsx",
 )  # fmt: skip
@@ -156,11 +157,13 @@ def remove_texts(run: Run) -> int:
     """
     from slmlens.curation.forget import without_texts
     from slmlens.reporting.html import render_html
+    from slmlens.tasks.vectors import drop_vectors
 
     day = dt.datetime.now(dt.UTC).date().isoformat()
     held = 0
     for part in run.folder.glob(".*.part"):
         part.unlink()
+    drop_vectors(run)
     if run.path("calls.parquet").exists():
         calls = _stored(run)
         held = calls.messages.height - calls.messages.get_column("text").null_count()
@@ -175,6 +178,17 @@ def remove_texts(run: Run) -> int:
         run.write_text("report.html", render_html(summary, audience=run.manifest.get("audience", "leadership")))
     run.note(text_kept=False, texts_removed_on=day)
     return held
+
+
+def to_store(run: Run, calls: Calls, *, keep_text: bool) -> Calls:
+    """Return calls as the run stores them; where it keeps no texts, what earlier ones left behind goes too."""
+    from slmlens.curation.forget import without_texts
+    from slmlens.tasks.vectors import drop_vectors
+
+    if keep_text:
+        return calls
+    drop_vectors(run)
+    return without_texts(calls)
 
 
 def texts_removed_words(day: str) -> str:

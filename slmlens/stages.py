@@ -113,7 +113,6 @@ def read_logs(
     :raises InputError: If the input as a whole can't be read; single bad records become rows of ``rejects``.
     """
     from slmlens import forgetting
-    from slmlens.curation.forget import without_texts
     from slmlens.curation.redact import make_redaction
     from slmlens.deciding import decisions_mark
 
@@ -138,7 +137,7 @@ def read_logs(
 
     def save(at: Run, calls: Calls) -> None:
         keeps = settings.keep_text and not at.manifest.get("texts_removed_on")
-        _save(at, "read", calls if keeps else without_texts(calls))
+        _save(at, "read", forgetting.to_store(at, calls, keep_text=keeps))
         at.note(
             sampling_rate=calls.sampling_rate,
             notes=list(calls.notes),
