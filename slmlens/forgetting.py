@@ -33,7 +33,8 @@ DERIVED = (
 )  # fmt: skip
 """Made from the calls; removed before the texts, and made again where the analysis makes them."""
 KEPT = (
-    MANIFEST, "rejects.parquet", "decisions.yaml", "earlier_taskset.json", *(f"{name}.parquet" for name in TEXT_TABLES),
+    MANIFEST, "rejects.parquet", "decisions.yaml", "earlier_taskset.json", "names.json",
+    *(f"{name}.parquet" for name in TEXT_TABLES),
 )  # fmt: skip
 HARMLESS = (".DS_Store", "Thumbs.db")
 CHECKPOINTS = ".ipynb_checkpoints"

@@ -22,11 +22,13 @@ from slmlens.errors import RunFolderError, SettingError
 from slmlens.results import Calls, Tasks
 from slmlens.run import MANIFEST
 from slmlens.tasks import decisions as decided
+from slmlens.tasks import naming as names
 from slmlens.tasks.cut import FACT, FOLLOWS, cut_of
 from slmlens.tasks.taskset_json import FILE, dump_task_set, load_task_set
 
 if TYPE_CHECKING:
     from slmlens.run import Run
+    from slmlens.tasks.chat_endpoint import ChatEndpoint
     from slmlens.tasks.taskset import TaskSet
 
 LINEAGE = "lineage"
@@ -71,7 +73,13 @@ def check_previous(previous: str | Path | None, run: Run | None = None) -> None:
     _earlier_at(previous)
 
 
-def found_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | None = None) -> Tasks:
+def found_tasks(
+    calls: Calls,
+    *,
+    run: Run | None = None,
+    previous: str | Path | None = None,
+    naming: ChatEndpoint | None = None,
+) -> Tasks:
     """Find the tasks of a log, under the ids of an earlier run where one is named; store, replay and resume in a run.
 
     A run that has once followed an earlier one goes on following it, also when it is not named again or is gone. A cut
@@ -79,6 +87,7 @@ def found_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | 
     but the ids is taken over.
 
     :param previous: The earlier run's folder, or its ``taskset.json``.
+    :param naming: A model that names the tasks. A run keeps its names; where none is named again, nothing is sent.
     :raises RunFolderError: If the earlier run holds no task set, or its manifest can't be used.
     :raises InputError: If a decision of either run can't be read.
     """
@@ -86,19 +95,25 @@ def found_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | 
 
     if run is None:
         tasks = discover_tasks(calls)
+        tasks = names.named_by_model(tasks, naming.model, endpoint=naming).tasks if naming else tasks
         return tasks if previous is None else _succeeding(tasks, _read(_place(previous), previous), _named(previous))
     if previous is not None and not _is_followed(run, previous):
         _take_over(run, _earlier_at(previous))
-    cut, earlier = cut_of(run.manifest), _followed_set(run)
+    cut, earlier, model = cut_of(run.manifest), _followed_set(run), names.naming_model(run.manifest, naming)
+    if naming and names.unanswered(run.manifest):
+        run.reopen("tasks")
 
     def find() -> Tasks:
         tasks = discover_tasks(calls, settings=cut.settings())
+        if model is not None:
+            tasks = _named_by(model, tasks, run, naming)
         if earlier is not None:
             tasks = _succeeding(tasks, earlier, EARLIER)
         _store(run, tasks)
         return tasks
 
-    chosen = {FACT: cut.record()} if cut.record() else {}
+    chosen: dict[str, object] = {FACT: cut.record()} if cut.record() else {}
+    chosen |= {names.FACT: model} if model is not None else {}
     depends = chosen | ({"taskset": 1} if earlier is None else {"taskset": 1, "previous": _hash(earlier)})
     return _attached(run, decided_stage(run, calls, find, depends))
 
@@ -107,6 +122,14 @@ def _succeeding(tasks: Tasks, earlier: str, where: str) -> Tasks:
     from slmlens.tasks.lineage import with_earlier_ids
 
     return with_earlier_ids(tasks, load_task_set(earlier, where=where))
+
+
+def _named_by(model: str, tasks: Tasks, run: Run, naming: ChatEndpoint | None) -> Tasks:
+    """Name tasks by a model, and keep its names in the run; only an endpoint that is named now is asked."""
+    named = names.named_by_model(tasks, model, endpoint=naming, known=names.known_names(run.path(names.FILE)))
+    run.write_text(names.FILE, names.dump_names(named))
+    run.note(**{names.FACT: names.record_of(named, naming, model, run.manifest)})
+    return named.tasks
 
 
 def _earlier_at(previous: str | Path) -> _Earlier:

@@ -25,6 +25,7 @@ WRITTEN = {
     "map.parquet": "where each item lies on the map",
     "taskset.json": "the rule that places calls: hashes, ids and names, no other text of the log",
     "earlier_taskset.json": "that rule of the earlier run, so that ids last when its folder is gone",
+    "names.json": "names that a model gave to tasks, by a hash of what it was sent",
     "lineage.parquet": "what became of the tasks of the earlier run",
     "decisions.yaml": "what people decided on tasks; a list that only grows",
     "decisions.parquet": "one row a decision: what became of it in this log",
