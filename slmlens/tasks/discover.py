@@ -81,7 +81,15 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
         checked(ItemsTable, _items(tasks, placed)),
         tasks,
         checked(AssignmentsTable, _assignments(placed)),
-        task_set=task_set_of(tasks, trees, fitted, placed, contained=skeleton.contained, agreement=found.agreement),
+        task_set=task_set_of(
+            tasks,
+            trees,
+            fitted,
+            placed,
+            contained=skeleton.contained,
+            agreement=found.agreement,
+            tallies=found.pairs_by_task(final),
+        ),
     )
 
 

@@ -61,10 +61,23 @@ class Stability:
         site, those of them that are together in the new trees, and the pairs of a unit of the site and another site's
         that the new trees put together. Sites with too few units to be halved have no row.
     :param agreement: Of the prompt-only rule on the units it was not fitted on; None: fewer units than make two tasks.
+    :param strange: ``site, other, together``: the strangers of each site by the task they are of.
     """
 
     sites: pl.DataFrame
     agreement: RuleAgreement | None
+    strange: pl.DataFrame
+
+    def pairs_by_task(self, task_of_site: pl.DataFrame) -> pl.DataFrame:
+        """Return the sums by task, as :mod:`slmlens.tasks.tallies` keeps them.
+
+        :param task_of_site: ``site, task_id``; the one that was measured with.
+        """
+        task = task_of_site.select("site", "task_id")
+        own = self.sites.select("site", "pairs", together="kept").join(task, on="site").with_columns(other="task_id")
+        strange = self.strange.with_columns(pairs=0.0).join(task, on="site")
+        both = pl.concat([frame.select("task_id", "other", "pairs", "together") for frame in (own, strange)])
+        return both.group_by("task_id", "other").agg(pl.all().sum().round(6)).sort("task_id", "other")
 
     def by_task(self, task_of_site: pl.DataFrame) -> pl.DataFrame:
         """Return ``task_id, stability, together`` (share of the task's own pairs that stay together).
@@ -148,14 +161,14 @@ def measure_stability(
     drawn = min(n_units // 2, round(n_units * MOST_PROMPTS / max(len(uses.unit), 1)))
     enough = _with_units(uses, settings.k_task * n_units / max(drawn, 1))
     if not enough or not fits:
-        return Stability(_summed([]), None)
+        return Stability(_summed([]), None, _strange_summed([]))
     thin, bounded = thinned(corpus), replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
     places = prompts.variants.get_column("partition").to_list()
     families = _families(enough, task_of_site)
     halves = _halves(n_units, drawn, fits, seed)
     samples = [uses.only(inside[uses.unit] & np.isin(uses.site, enough)) for inside in halves]
     grown = _half_fits(thin, samples, places, bounded)
-    tallies = [
+    tallied = [
         _tally(sampled, labels[sampled.variant], families, settings.k_task)
         for sampled, labels in zip(samples, grown, strict=True)
     ]
@@ -163,7 +176,8 @@ def measure_stability(
         _agreement(uses, labels[uses.variant], inside[uses.unit])
         for labels, inside in zip(grown[:RULE_FITS], halves[:RULE_FITS], strict=True)
     ]
-    return Stability(_summed(tallies), _mean(agreements))
+    sites, strange = zip(*tallied, strict=True)
+    return Stability(_summed(list(sites)), _mean(agreements), _strange_summed(list(strange)))
 
 
 def _halves(n_units: int, drawn: int, fits: int, seed: int) -> list[Bools]:
@@ -272,31 +286,46 @@ def _families(sites: list[int], task_of_site: pl.DataFrame | None) -> pl.DataFra
     )
 
 
-def _tally(uses: _Uses, label: I64, families: pl.DataFrame, k_task: int) -> pl.DataFrame:
-    """Return the sums of one half-sample; a unit weighs 1 in each of its sites, spread over its prompts there."""
+def _tally(uses: _Uses, label: I64, families: pl.DataFrame, k_task: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the sums of one half-sample, and its strangers by family.
+
+    A unit weighs 1 in each of its sites, spread over its prompts there.
+    """
     rows = pl.DataFrame({"site": uses.site, "unit": uses.unit, "label": label})
     weight = rows.with_columns(w=1 / pl.len().over("site", "unit")).group_by("site", "unit", "label").agg(pl.sum("w"))
     placed = weight.filter(pl.col("label") != UNASSIGNED)
     cells = placed.group_by("site", "label").agg(total=pl.sum("w"), alone=(pl.col("w") ** 2).sum())
+    cells = cells.join(families, on="site")
     total = pl.col("total")
-    sums = (
-        cells.join(families, on="site")
-        .with_columns(strange=total.sum().over("label") - total.sum().over("label", "family"))
-        .group_by("site")
-        .agg(kept=(total**2 - pl.col("alone")).sum(), strangers=(total * pl.col("strange")).sum())
-    )
+    kept = cells.group_by("site").agg(kept=(total**2 - pl.col("alone")).sum())
     units = weight.group_by("site").agg(n=pl.col("unit").n_unique()).filter(pl.col("n") >= k_task)
-    return units.join(sums, on="site", how="left").select(
+    others = cells.group_by("label", other="family").agg(theirs=pl.sum("total"))
+    strange = (
+        cells.join(units, on="site", how="semi")
+        .join(others, on="label")
+        .filter(pl.col("family") != pl.col("other"))
+        .group_by("site", "other")
+        .agg(together=(total * pl.col("theirs")).sum())
+    )
+    strangers = strange.group_by("site").agg(strangers=pl.sum("together"))
+    sums = units.join(kept, on="site", how="left").join(strangers, on="site", how="left")
+    rows = sums.select(
         "site",
         pairs=(pl.col("n") * (pl.col("n") - 1)).cast(pl.Float64),
         kept=pl.col("kept").fill_null(0.0),
         strangers=pl.col("strangers").fill_null(0.0),
     )
+    return rows, strange
 
 
 def _summed(tallies: list[pl.DataFrame]) -> pl.DataFrame:
     empty = pl.DataFrame(schema={"site": pl.Int64, **dict.fromkeys(("pairs", "kept", "strangers"), pl.Float64)})
     return pl.concat([empty, *tallies]).group_by("site").sum().sort("site")
+
+
+def _strange_summed(found: list[pl.DataFrame]) -> pl.DataFrame:
+    empty = pl.DataFrame(schema={"site": pl.Int64, "other": pl.String, "together": pl.Float64})
+    return pl.concat([empty, *found]).group_by("site", "other").sum().sort("site", "other")
 
 
 def _with_units(uses: _Uses, least: float) -> list[int]:

@@ -17,6 +17,7 @@ from slmlens.tasks.corpus import variant_matrix
 from slmlens.tasks.prompts import Prompts, declared, prompts_of
 from slmlens.tasks.shingles import I64, U64, stable_hash
 from slmlens.tasks.skeletons import UNASSIGNED, Node, assign, sites_of
+from slmlens.tasks.tallies import no_tallies, renamed_tallies
 
 NAMED = ("task_id", "name", "anchor", "phrases", "n_units")
 """Columns of ``TasksTable`` that a task set keeps."""
@@ -49,6 +50,7 @@ class TaskSet:
     :param declared: Task id by such a print, for declared steps whose calls share no text.
     :param contained: Share of a core or block that a prompt must hold.
     :param agreement: How well the rule holds on calls it was not fitted on; None: not measured.
+    :param tallies: What half-samples say of the tasks and of each two of them (:mod:`slmlens.tasks.tallies`).
     """
 
     tasks: pl.DataFrame
@@ -57,6 +59,7 @@ class TaskSet:
     declared: Mapping[str, str]
     contained: float
     agreement: RuleAgreement | None = field(default=None)
+    tallies: pl.DataFrame = field(default_factory=no_tallies, repr=False)
 
     def renamed(self, ids: Mapping[str, str]) -> TaskSet:
         """Return the same tasks under other ids; those not named keep theirs."""
@@ -65,6 +68,7 @@ class TaskSet:
             tasks=self.tasks.with_columns(pl.col("task_id").replace(dict(ids))),
             task_of_site={site: ids.get(task, task) for site, task in self.task_of_site.items()},
             declared={place: ids.get(task, task) for place, task in self.declared.items()},
+            tallies=renamed_tallies(self.tallies, ids),
         )
 
 
@@ -82,6 +86,7 @@ def task_set_of(
     *,
     contained: float,
     agreement: RuleAgreement | None = None,
+    tallies: pl.DataFrame | None = None,
 ) -> TaskSet:
     """Return the task set of a discovery.
 
@@ -100,6 +105,7 @@ def task_set_of(
         declared={place_print(*declared(name)): task for name, site, task in pairs if site not in grown},
         contained=contained,
         agreement=agreement,
+        tallies=no_tallies() if tallies is None else tallies,
     )
 
 

@@ -1,7 +1,7 @@
 """The file of a saved task set: JSON, hashes as base64 of little-endian 64-bit integers; no pickle, no text of the log.
 
-``slmlens/taskset@1`` holds the tasks (id, name, anchor, phrases, units), a tree for each declared place, the task of
-each call site, and the width of the phrases; a set made with another width is refused.
+``slmlens/taskset@1`` holds the tasks (id, name, anchor, phrases, units), what half-samples say of them, a tree for each
+declared place, the task of each call site, and the width of the phrases; a set made with another width is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from slmlens.errors import RunFolderError
 from slmlens.tables import TasksTable
 from slmlens.tasks.shingles import MAX_WORDS, U64, WIDTH
 from slmlens.tasks.skeletons import Node
+from slmlens.tasks.tallies import SCHEMA as TALLIES
 from slmlens.tasks.taskset import NAMED, RuleAgreement, TaskSet
 
 SCHEMA = "slmlens/taskset@1"
@@ -40,6 +41,7 @@ def dump_task_set(task_set: TaskSet) -> str:
             {**row, "phrases": _packed(np.array(row["phrases"], dtype=np.uint64))}
             for row in task_set.tasks.sort("task_id").iter_rows(named=True)
         ],
+        "tallies": [list(row) for row in task_set.tallies.rows()],
         "sites": {str(site): task for site, task in sorted(task_set.task_of_site.items())},
         "declared": dict(sorted(task_set.declared.items())),
         "trees": {place: _plain(tree) for place, tree in sorted(task_set.trees.items())},
@@ -64,6 +66,7 @@ def load_task_set(text: str, *, where: str = FILE) -> TaskSet:
             declared=content["declared"],
             contained=content["contained"],
             agreement=None if content["agreement"] is None else RuleAgreement(**content["agreement"]),
+            tallies=pl.DataFrame(content.get("tallies", []), schema=TALLIES, orient="row"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         raise _refused("the file holds no task set", where) from cause
