@@ -14,6 +14,7 @@ from slmlens.reporting.grid import Excerpt, Grid, safe
 from slmlens.reporting.text import counted, shorten, visible
 from slmlens.results import Tasks
 from slmlens.reviewing.cuts import Cuts
+from slmlens.reviewing.folds import KindsFold, MapFold
 from slmlens.reviewing.session import Change, Folder, ReviewSession
 from slmlens.reviewing.shown import (
     HEADS_HTML,
@@ -28,6 +29,8 @@ from slmlens.reviewing.shown import (
     undoable,
 )
 from slmlens.tasks.cut import KNOBS, Cut, Knob
+from slmlens.tasks.encoders import VectorCache
+from slmlens.tasks.vectors import Store
 
 Widget = Any  # ipywidgets ships no types
 
@@ -44,6 +47,12 @@ _TRIED = "background:#eef1f4;color:#1b2430;border-left:4px solid #57616f"
 _NOTE = "padding:.5em 1em;margin:.4em 0;line-height:1.4"
 
 ONE, SOME, ANY = "one", "some", "any"
+FOLDS = (
+    "Map of the prompts",
+    "Kinds of work inside the ticked task",
+    "Cut the tasks finer or coarser",
+    "What was decided so far",
+)
 BUTTONS = {
     "rename": ("Rename", ONE, "Give the one selected task the new name"),
     "merge": ("Merge", SOME, "Make one task of the selected ones; the new name, if any, becomes its name"),
@@ -57,7 +66,8 @@ BUTTONS = {
 def review(tasks: Tasks, *, run: Folder | None = None, author: str | None = None, raises: bool | None = None) -> Panel:
     """Open a panel to correct tasks by hand: rename, merge, split, set aside, undo, and cut them finer or coarser.
 
-    Each gesture is written to the run's ``decisions.yaml`` at once; a cut is only tried until it is kept.
+    Each gesture is written to the run's ``decisions.yaml`` at once; a cut is only tried until it is kept. The map of the
+    prompts and the kinds of work inside a task are made when they are asked for.
 
     :param tasks: Tasks, as ``discover_tasks`` returns them.
     :param run: The run they belong to; None keeps the decisions in memory only.
@@ -68,7 +78,8 @@ def review(tasks: Tasks, *, run: Folder | None = None, author: str | None = None
     :raises InputError: If ``decisions.yaml`` holds an entry that can't be read.
     """
     session = ReviewSession(tasks, run, author=author)
-    return Panel(session, Cuts(session, tasks, run), raises=bool(os.environ.get(RAISES)) if raises is None else raises)
+    loud = bool(os.environ.get(RAISES)) if raises is None else raises
+    return Panel(session, Cuts(session, tasks, run), store=run, raises=loud)
 
 
 @dataclass
@@ -86,10 +97,11 @@ class Panel:
 
     :param session: The review.
     :param cuts: Its cuts.
+    :param store: The run that keeps what the map is made of.
     :param raises: Whether a callback that fails raises, once the error is shown.
     """
 
-    def __init__(self, session: ReviewSession, cuts: Cuts, *, raises: bool = False) -> None:
+    def __init__(self, session: ReviewSession, cuts: Cuts, *, store: Store | None = None, raises: bool = False) -> None:
         import ipywidgets
 
         self.session = session
@@ -100,6 +112,9 @@ class Panel:
         self._rows: list[RowWidget] = []
         self.sliders = {knob.name: self._slider(knob) for knob in KNOBS}
         self.buttons = {name: self._button(*words[::2], self._on(name)) for name, words in BUTTONS.items()}
+        cache = VectorCache()
+        self.map = MapFold(ipywidgets, session, store, cache)
+        self.kinds = KindsFold(ipywidgets, session, cache, self, self._decided)
         self._make_fields()
         self._make_recut()
         self.view = ipywidgets.VBox(
@@ -141,6 +156,7 @@ class Panel:
         self.decisions.value = _html(decisions_grid(self.session.decisions))
         self._enable()
         self._filling = False
+        self.map.draw()
 
     def _fill_rows(self, rows: list[Row]) -> None:
         wanted = visible(self.find.value).casefold().strip()
@@ -174,6 +190,7 @@ class Panel:
         for name, (_, needs, _) in BUTTONS.items():
             self.buttons[name].disabled = trial or not fits[needs]
         self.keep.disabled = self.back.disabled = not trial
+        self.kinds.enable()
 
     def _say(self, style: str, html: str) -> None:
         self.said.value = f"<div role='status' style='{_NOTE};{style}'>{html}</div>"
@@ -191,12 +208,14 @@ class Panel:
         def clicked(_: object) -> None:
             with self:
                 self.session.author = self.author.value.strip()
-                change = self._gesture(name)
-                self._tell(change)
+                self._decided(self._gesture(name))
                 self.name.value = self.reason.value = self.split_value.value = ""
-                self.refresh()
 
         return clicked
+
+    def _decided(self, change: Change) -> None:
+        self._tell(change)
+        self.refresh()
 
     def _gesture(self, name: str) -> Change:
         why, called = self.reason.value.strip(), self.name.value
@@ -218,6 +237,11 @@ class Panel:
             self.session.select(*others, *([widget.task_id] if widget.check.value else []))
             self._show_selected()
             self._enable()
+            self.map.draw()
+
+    def _turned(self, _: object) -> None:
+        with self:
+            self.map.turned(is_open=self.folded.selected_index == 0)
 
     def _recut(self, _: object) -> None:
         with self:
@@ -304,10 +328,10 @@ class Panel:
             for k in KNOBS
         ]
         recut = make.VBox([*rows, make.HBox([self.recut, self.keep, self.back])])
-        folded = make.Accordion([recut, self.decisions], selected_index=None)
-        folded.set_title(0, "Cut the tasks finer or coarser")
-        folded.set_title(1, "What was decided so far")
-        return folded
+        folds = [self.map.view, self.kinds.view, recut, self.decisions]
+        self.folded = make.Accordion(folds, titles=FOLDS, selected_index=None)
+        self.folded.observe(self._turned, "selected_index")
+        return self.folded
 
     def _slider(self, knob: Knob) -> Widget:
         kind = self._make.IntSlider if isinstance(knob.low, int) else self._make.FloatSlider

@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -18,21 +17,14 @@ from slmlens.results import Tasks
 from slmlens.tasks import gestures
 from slmlens.tasks.decisions import FILE, Decision, append, load, with_id
 from slmlens.tasks.replay import Replayed, replay
+from slmlens.tasks.vectors import Store
 
 
-class Folder(Protocol):
+class Folder(Store, Protocol):
     """What of a run a review needs (:class:`slmlens.run.Run` is one)."""
-
-    manifest: dict[str, Any]
-
-    def path(self, name: str) -> Path:
-        """Return the place of a file of the run."""
 
     def reopen(self, stage: str) -> None:
         """Mark a stage and those after it as not done."""
-
-    def note(self, **facts: object) -> None:
-        """Keep facts in the manifest."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,10 @@ def fill_vector_rows(store: Store, points: pl.DataFrame) -> None:
     """Write into a run's ``items`` which row of ``vectors.npy`` is whose; null: none."""
     if not store.path("items.parquet").is_file():
         return
-    items = store.read_frame("items")
+    try:
+        items = store.read_frame("items")
+    except pl.exceptions.PolarsError:  # its stage makes it again
+        return
     filled = with_vector_rows(items, points)
     if not filled.equals(items):
         store.write_frame("items", filled)
