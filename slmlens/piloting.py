@@ -167,7 +167,7 @@ def _import(
         if not grades.equals(before):
             run.write_frame(f"{FOLDER}/{task_id}/{GRADES}", grades)
         verdicts, moved = _made_anew(run, tasks, task_id)
-    said = " ".join([*progress_words(mine, grades, changed=changed), *moved])
+    said = " ".join([*progress_words(mine, changed=changed), *moved])
     return Pilot(task_id, sample, [], grades, progress, pilot_evidence(task_id, list(progress)), verdicts, said)
 
 

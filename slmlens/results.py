@@ -106,6 +106,12 @@ class Verdicts:
         return f"Verdicts({', '.join(f'{n} {word}' for word, n in words)})"
 
 
+def _no_pilots() -> pl.DataFrame:
+    from slmlens.tables import PilotPlanTable
+
+    return PilotPlanTable.create_empty()
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to do with each task and what it is worth.
@@ -114,6 +120,7 @@ class Plan:
     :param savings: ``SavingsTable``; one row a (task, option).
     :param actions: ``ActionsTable``; one row a task.
     :param assumptions: ``AssumptionsTable``: of the verdicts and of the money.
+    :param pilots: ``PilotPlanTable``: which pilot is worth most; empty where no task waits for one.
     :param total: Portfolio figures: ``saving_month_nusd`` (p10, p50, p90) or None, ``one_off_nusd``, ``order`` (task
         ids).
     """
@@ -123,6 +130,7 @@ class Plan:
     actions: pl.DataFrame
     assumptions: pl.DataFrame
     total: dict[str, object] = field(default_factory=dict)
+    pilots: pl.DataFrame = field(default_factory=_no_pilots)
 
     @property
     def tasks(self) -> Tasks:

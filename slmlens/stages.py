@@ -24,7 +24,7 @@ Progress = Callable[[str, float], None]
 
 TABLES = {
     "read": ("calls", "messages", "rejects", "files", "duplicates"),
-    "plan": ("savings", "actions", "assumptions"),
+    "plan": ("savings", "actions", "assumptions", "pilots"),
 }
 
 
@@ -226,8 +226,8 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
         at.note(total=made.total, assumptions_text=_overrides_text(settings.assumptions))
 
     def load(at: Run) -> Plan:
-        savings, actions, assumptions = (at.read_frame(name) for name in TABLES["plan"])
-        return Plan(verdicts, savings, actions, assumptions, total=at.manifest["total"])
+        savings, actions, assumptions, pilots = (at.read_frame(name) for name in TABLES["plan"])
+        return Plan(verdicts, savings, actions, assumptions, total=at.manifest["total"], pilots=pilots)
 
     return run.stage(
         "plan",

@@ -327,6 +327,22 @@ class SavingsTable(dy.Schema):
     chosen = dy.Bool()
 
 
+class PilotPlanTable(dy.Schema):
+    """One row a pilot that could decide a task, as it is or tuned; the highest expected value first."""
+
+    rank = dy.Int64(min=1)
+    task_id = dy.String(primary_key=True)
+    mode = dy.String(primary_key=True, check=lambda c: c.is_in(MODES))
+    slm = dy.String(nullable=True)
+    calls = dy.Int64()  # to ask, at most
+    p_shown = dy.Float64(min=0, max=1)  # chance that by then the bound without a prior meets the target
+    p_parity = dy.Float64(min=0, max=1)
+    worth_if_shown_nusd = dy.Int64(nullable=True)  # median NPV where parity holds; null: no month or no price
+    cost_nusd = dy.Int64()  # people and calls of the pilot
+    value_nusd = dy.Int64(nullable=True)  # p_shown x worth - cost; null: no month or no price
+    in_loop = dy.Bool()  # answers to logged prompts reach grade B at most: outcomes of sessions are asked as well
+
+
 class ActionsTable(dy.Schema):
     """One row a task: what to do, by the decision table of the contract."""
 

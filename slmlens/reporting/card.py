@@ -18,6 +18,7 @@ from slmlens.reporting.plain_words import (
     kept_because,
     next_step,
     parity_of,
+    session_agreement,
     settles,
     slm_words,
 )
@@ -129,6 +130,7 @@ def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
         ("Answer", f"{OUTPUT[task['output_kind']]}{reader}"),
         ("Where", " · ".join(dict.fromkeys([task["application"], *task["step_names"][:3]]))),
     ]
+    facts += _loop(task)
     if task["latency_p50_ms"] is not None:
         facts.append(("Median latency", f"{task['latency_p50_ms'] / 1000:.1f} s"))
     if task["stability"] is not None:
@@ -139,6 +141,15 @@ def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
             )
         )
     return facts
+
+
+def _loop(task: Json) -> list[tuple[str, str]]:
+    """Return how often the task runs in a session, and what the agreement of a step makes of a whole session."""
+    whole, estimate = session_agreement(task), parity_of(task)
+    if whole is None or estimate is None:
+        return []
+    step = f"{100 * estimate['a_p50']:.0f} % a step"
+    return [("In a loop", f"{task['steps_per_session']:.1f} steps a session; {step} is {100 * whole:.0f} % a session")]
 
 
 def _unit_words(task: Json) -> str:

@@ -124,7 +124,6 @@ GENERAL_LIMITS = (
 """What no run can say, in sentences."""
 
 _NAME_LIMIT = 70
-_MANY_STEPS = 2.0
 _LARGE_SHARE = 0.05
 
 
@@ -197,10 +196,12 @@ def settles(task: Json) -> str | None:
 def session_agreement(task: Json) -> float | None:
     """Return A to the power of the steps in a session: how often a whole session would go as before.
 
-    None where a session has fewer than two steps of the task, or nothing is estimated.
+    None where hardly any session has several steps of the task, or nothing is estimated.
     """
+    from slmlens.suitability.judge import LOOP_STEPS
+
     estimate, steps = parity_of(task), task["steps_per_session"]
-    if estimate is None or steps is None or steps < _MANY_STEPS:
+    if estimate is None or steps is None or steps <= LOOP_STEPS:
         return None
     return float(estimate["a_p50"] ** steps)
 

@@ -74,7 +74,13 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
             for row, spend, runrate in money
         ],
-        "plan": {"headline": "", "order": order, **_plan(plan, rows, order), "coverage": accounts.coverage},
+        "plan": {
+            "headline": "",
+            "order": order,
+            **_plan(plan, rows, order),
+            "coverage": accounts.coverage,
+            "pilots": _pilots(plan),
+        },
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
         "redaction": {
@@ -149,6 +155,24 @@ def _plan(plan: Plan, rows: pl.DataFrame, order: Sequence[str]) -> Json:
         "saving_month_usd": _range(saving),
         "sum_of_task_p50_usd": None if known.is_empty() else cents(int(known.get_column("p50_nusd").sum())),
     }
+
+
+def _pilots(plan: Plan) -> list[Json]:
+    """Return the pilots as planned, the one worth most first; estimates in US dollars."""
+    return [
+        {
+            "task_id": row["task_id"],
+            "mode": row["mode"],
+            "slm": row["slm"],
+            "calls": row["calls"],
+            "p_shown": round(row["p_shown"], 4),
+            "worth_if_shown_usd": cents(row["worth_if_shown_nusd"]),
+            "cost_usd": cents(row["cost_nusd"]),
+            "value_usd": cents(row["value_nusd"]),
+            "in_loop": row["in_loop"],
+        }
+        for row in plan.pilots.sort("rank").iter_rows(named=True)
+    ]
 
 
 def _range(saving: Any) -> Json | None:  # noqa: ANN401  a mapping or a triple, as the plan's total carries it

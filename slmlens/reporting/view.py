@@ -10,6 +10,7 @@ from slmlens.errors import SettingError
 from slmlens.reporting.card import about, action_label, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
+from slmlens.reporting.pilots import pilot_lines
 from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, percent, shorten
@@ -19,7 +20,7 @@ AUDIENCES = ("leadership", "finance", "engineering")
 _SECTIONS = {
     "leadership": ("tasks", "cards", "ledger", "assumptions", "privacy", "method"),
     "finance": ("ledger", "assumptions", "tasks", "cards", "privacy", "method"),
-    "engineering": ("tasks", "cards", "ledger", "assumptions", "privacy", "method"),
+    "engineering": ("tasks", "pilots", "cards", "ledger", "assumptions", "privacy", "method"),
 }
 _CARDS = {"leadership": 6, "finance": 6, "engineering": 40}
 _TOP_TASKS = 5
@@ -48,7 +49,9 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         )
     tasks = summary["tasks"]
     has_tasks = bool(tasks)
-    sections = [name for name in _SECTIONS[audience] if has_tasks or name not in {"tasks", "cards"}]
+    pilots = pilot_lines(summary)
+    there = {"tasks": has_tasks, "cards": has_tasks, "pilots": bool(pilots)}
+    sections = [name for name in _SECTIONS[audience] if there.get(name, True)]
     chosen = _card_order(summary)[: _CARDS[audience]]
     rows = _task_rows(summary)
     return {
@@ -72,6 +75,7 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "sample": summary["window"]["sampling_rate"] < 1,
         "cards": [card(task, summary, _exemplars(exemplars, task)) for task in chosen],
         "cards_left": len(tasks) - len(chosen),
+        "pilots": pilots,
         "ledger": _ledger(summary),
         "assumptions": summary["assumptions"],
         "privacy": _privacy(summary["redaction"], exemplars),

@@ -17,6 +17,7 @@ from slmlens.savings.catalogue import Needs, SmallModel, read_catalogue, rejecti
 from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import draw_shared, percentiles, quantile
 from slmlens.savings.options import Option, Setting, savings_row, task_options
+from slmlens.savings.pilot_plan import pilot_rows, pilot_table
 from slmlens.savings.volumes import Volume, billed, task_volumes
 from slmlens.savings.wording import flips, money_reasons
 from slmlens.spend.ledger import build_ledger
@@ -92,6 +93,14 @@ def plan(
         actions=_actions(valued, levers, assumptions, month),
         assumptions=_assumptions(verdicts, assumptions),
         total=_total(valued, verdicts, month, aside),
+        pilots=pilot_table(
+            [
+                row
+                for task in valued
+                if task.decision.action not in _READY and task.volume.task_id not in aside
+                for row in pilot_rows(task.volume, task.verdict, task.options, assumptions)
+            ]
+        ),
     )
 
 

@@ -38,6 +38,7 @@ class Progress:
     :param look: Calls that the verdict rests on, one of ``LOOKS``; None: the first look is not reached.
     :param next_look: Calls of the next verdict; None: there is none.
     :param share: Agreement at the look, weighted back to traffic; ``n_eff`` after Kish; None before the first look.
+    :param wrong: Why answers up to the look are not acceptable, and how many, the commonest first.
     :param rare: Recall (None: too few) and graded calls of the worst rare answer class at the look; None: none is rare.
     """
 
@@ -49,6 +50,7 @@ class Progress:
     look: int | None
     next_look: int | None
     share: Share | None
+    wrong: tuple[tuple[str, int], ...]
     rare: tuple[float | None, int] | None
 
 
@@ -103,7 +105,7 @@ def progress_of(sample: pl.DataFrame, grades: pl.DataFrame, settings: AssessSett
 
 
 def _progress(sample: pl.DataFrame, grades: pl.DataFrame, slm: str, mode: str, settings: AssessSettings) -> Progress:
-    own = grades.filter((pl.col("slm") == slm) & (pl.col("mode") == mode)).select("call_id", "acceptable")
+    own = grades.filter((pl.col("slm") == slm) & (pl.col("mode") == mode)).select("call_id", "acceptable", "why")
     # Only later sessions count for a model that may have been tuned on the earlier ones.
     place = "later_position" if mode == TUNED else "position"
     counted = sample.drop_nulls(place).sort(place).with_columns(place=pl.col(place)).join(own, on="call_id", how="left")
@@ -122,8 +124,15 @@ def _progress(sample: pl.DataFrame, grades: pl.DataFrame, slm: str, mode: str, s
         look=look,
         next_look=following,
         share=None if graded is None else weighted_agreement(sample, graded),
+        wrong=() if graded is None else _why_wrong(graded),
         rare=None if graded is None else _rare(sample, graded, settings),
     )
+
+
+def _why_wrong(graded: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    wrong = graded.filter(~pl.col("acceptable").fill_null(value=False)).get_column("why").fill_null(NO_ANSWER)
+    counts = wrong.rename("why").value_counts().sort("count", "why", descending=[True, False])
+    return tuple((why, int(n)) for why, n in counts.iter_rows())
 
 
 def _last(frame: pl.DataFrame) -> int:

@@ -10,6 +10,7 @@ import polars as pl
 from slmlens.results import Tasks
 from slmlens.suitability.pilot import TUNED, Progress
 from slmlens.suitability.posterior import LOOKS
+from slmlens.suitability.reasons import percent
 
 _PLACEHOLDER = r"<[A-Z_]+:[0-9A-Z]{4,}>"
 _REASONS = 4
@@ -57,10 +58,9 @@ def export_words(tasks: Tasks, task_id: str, sample: pl.DataFrame, *, place: str
     return "\n".join(lines)
 
 
-def progress_words(one: Progress, grades: pl.DataFrame, *, changed: int) -> list[str]:
+def progress_words(one: Progress, *, changed: int) -> list[str]:
     """Return how far a model has come, in sentences.
 
-    :param grades: ``PilotGradesTable`` of the task.
     :param changed: Answers that replaced others and changed a grade.
     """
     how = "tuned" if one.mode == TUNED else "as it is"
@@ -83,7 +83,9 @@ def progress_words(one: Progress, grades: pl.DataFrame, *, changed: int) -> list
     if one.look is not None and one.reached > one.look:
         following = f"the next verdict comes at {one.next_look}" if one.next_look else "there is no further look"
         said.append(f"{one.reached - one.look} more are graded; {following}.")
-    said += _why_wrong(one, grades)
+    if one.wrong:
+        listed = ", ".join(f"{why} ({n})" for why, n in one.wrong[:_REASONS])
+        said.append(f"Not acceptable: {listed}.")
     return said
 
 
@@ -97,21 +99,10 @@ def verdict_words(verdict: Mapping[str, object], action: str | None) -> str:
     for mode, words in (("swap", "as it is"), ("tuned", "tuned")):
         found = verdict[mode]
         if isinstance(found, dict):
-            modes.append(f"{words} {found['p_parity']:.0%} ({found['slm']})")
+            modes.append(f"{words} {percent(found['p_parity'])} ({found['slm']})")
     chances = f", chance of parity: {'; '.join(modes)}" if modes else ""
     doing = f", {action}" if action else ""
     return f"{verdict['evidence']}, grade {verdict['grade']}{chances}{doing}"
-
-
-def _why_wrong(one: Progress, grades: pl.DataFrame) -> list[str]:
-    wrong = grades.filter((pl.col("slm") == one.slm) & (pl.col("mode") == one.mode) & ~pl.col("acceptable")).get_column(
-        "why"
-    )
-    if wrong.is_empty():
-        return []
-    counts = wrong.value_counts(sort=True).sort("count", "why", descending=[True, False])
-    listed = ", ".join(f"{why} ({n})" for why, n in counts.head(_REASONS).iter_rows())
-    return [f"Not acceptable: {listed}."]
 
 
 def _from_day(tasks: Tasks, sample: pl.DataFrame) -> str:

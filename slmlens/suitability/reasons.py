@@ -10,8 +10,8 @@ from slmlens.suitability.intervals import Share
 from slmlens.suitability.judge import GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
 from slmlens.suitability.posterior import prior_free_bound
 from slmlens.suitability.probes import Probed
-from slmlens.suitability.program import CONSTANT
 from slmlens.suitability.rare import RareClass
+from slmlens.suitability.rules import CONSTANT
 from slmlens.suitability.settings import AssessSettings
 
 FEW_GROUPS = 30
@@ -63,9 +63,9 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
     for mode, words in (("swap", "as it is"), ("tuned", "tuned on this task")):
         for one in seen.graded.get(mode, ()):
             among = f", the error split over {one.series} models and modes" if one.series > 1 else ""
-            bound, needed = _percent(prior_free_bound(one)), _percent(judged.target.point)
+            bound, needed = percent(prior_free_bound(one)), percent(judged.target.point)
             sentences.append(
-                f"{_capital(one.slm)} {words} gave an acceptable answer in {_percent(one.agreement)} of graded answers "
+                f"{_capital(one.slm)} {words} gave an acceptable answer in {percent(one.agreement)} of graded answers "
                 f"worth {one.n_eff:.0f} calls: without any prior at least {bound}{among}; parity asks for {needed}."
             )
     return sentences
@@ -80,7 +80,7 @@ def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings, *, na
         rules = [f"{name} {rule}" for name, rule in probed.program.rules.items() if rule != CONSTANT]
         told = f" ({'; '.join(rules[:_SHOWN_RULES])})" if named else ""
         sentences.append(
-            f"A program of simple rules{told} gives {_percent(judged.program.value)} of "
+            f"A program of simple rules{told} gives {percent(judged.program.value)} of "
             f"the incumbent's answers on later sessions (at least {judged.program.lo90:.1%} at 95 % confidence)."
         )
     if not sentences:
@@ -96,16 +96,16 @@ def _student_words(probed: Probed, seen: Seen, settings: AssessSettings, *, name
         where = "later calls" if seen.time_ordered else "held-out sessions"
         first = f"the first {settings.train_share:.0%} of sessions" if seen.time_ordered else "the other sessions"
         sentences.append(
-            f"A {by} trained on {first} repeats the incumbent on {_percent(probed.whole.value)} of {where} "
-            f"(constant answer: {_percent(probed.constant or 0.0)}); the lower of two splits counts."
+            f"A {by} trained on {first} repeats the incumbent on {percent(probed.whole.value)} of {where} "
+            f"(constant answer: {percent(probed.constant or 0.0)}); the lower of two splits counts."
         )
         sentences += _split_gap(probed)
     else:
         for name, student in sorted(probed.students.items())[:2]:
             field = f"the field {name}" if named else "one field"
             sentences.append(
-                f"A small text classifier repeats {field} on {_percent(student.lower.value)} of later calls "
-                f"(constant: {_percent(student.constant)}); the other fields have no cheap probe."
+                f"A small text classifier repeats {field} on {percent(student.lower.value)} of later calls "
+                f"(constant: {percent(student.constant)}); the other fields have no cheap probe."
             )
     return sentences
 
@@ -115,8 +115,8 @@ def _split_gap(probed: Probed) -> list[str]:
     if student is None or abs(student.time.value - student.group.value) < 0.05:  # noqa: PLR2004 - five points
         return []
     few = f", of which there are only {probed.n_groups}" if probed.n_groups < FEW_GROUPS else ""
-    reached = f"It reaches {_percent(student.time.value)} on later sessions"
-    return [f"{reached} but {_percent(student.group.value)} on wordings it has not seen{few}."]
+    reached = f"It reaches {percent(student.time.value)} on later sessions"
+    return [f"{reached} but {percent(student.group.value)} on wordings it has not seen{few}."]
 
 
 def _ceiling_words(seen: Seen) -> list[str]:
@@ -125,7 +125,7 @@ def _ceiling_words(seen: Seen) -> list[str]:
         return [f"No prompt was asked twice in different sessions: {_ASSUMED}."]
     if known_ceiling(seen) is None:
         return [f"Only {_count(pair.n_units, 'prompt')} came again in another session, too few to rest on: {_ASSUMED}."]
-    mode = f", and with its usual answer in {_percent(seen.ceiling.mode)}" if seen.ceiling.mode is not None else ""
+    mode = f", and with its usual answer in {percent(seen.ceiling.mode)}" if seen.ceiling.mode is not None else ""
     repeated = f"{_range(pair)} of cases ({_count(seen.ceiling.n_pairs, 'pair')})"
     return [f"Asked again in another session, the incumbent repeats its answer in {repeated}{mode}."]
 
@@ -133,7 +133,7 @@ def _ceiling_words(seen: Seen) -> list[str]:
 def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: AssessSettings) -> list[str]:
     sentences = []
     if rare is not None:
-        said = "is not measured" if rare.recall is None else f"is {_percent(rare.recall)} on calls held out"
+        said = "is not measured" if rare.recall is None else f"is {percent(rare.recall)} on calls held out"
         share = f"under {settings.rare_share:.0%}"
         sentences.append(f"Rare answers ({share}): the recall of one of them {said} (n = {rare.n}).")
     if seen.answers is not None and seen.answers.weak:
@@ -144,8 +144,8 @@ def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: Assess
         a = judged.chosen.posterior.as_parity("")["a_p50"]
         assert isinstance(a, float)
         sentences.append(
-            f"It runs {seen.steps:.1f} times a session: an agreement of {_percent(a)} a step is "
-            f"{_percent(a**seen.steps)} a session."
+            f"It runs {seen.steps:.1f} times a session: an agreement of {percent(a)} a step is "
+            f"{percent(a**seen.steps)} a session."
         )
         if any(one.n_eff >= GRADE_A_CALLS for graded in seen.graded.values() for one in graded):
             sentences.append(
@@ -179,15 +179,15 @@ def _capital(clause: str) -> str:
     return f"{clause[:1].upper()}{clause[1:]}"
 
 
-def _percent(share: float) -> str:
-    """Whole percents, but never 100 % for less than all nor 0 % for more than none."""
+def percent(share: float) -> str:
+    """Return whole percents, but never 100 % for less than all nor 0 % for more than none."""
     if 0.995 <= share < 1 or 0 < share <= 0.005:  # noqa: PLR2004 - where rounding would lie
         return f"{share:.1%}" if 0.0005 <= share < 0.9995 else ("over 99.9%" if share > 0.5 else "under 0.1%")  # noqa: PLR2004
     return f"{share:.0%}"
 
 
 def _range(share: Share) -> str:
-    return f"{_percent(share.value)} ({_percent(share.lo90)} to {_percent(share.hi90)})"
+    return f"{percent(share.value)} ({percent(share.lo90)} to {percent(share.hi90)})"
 
 
 def _count(n: int, noun: str) -> str:
