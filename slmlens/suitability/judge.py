@@ -12,7 +12,7 @@ from slmlens.suitability.comparators import TaskAnswers
 from slmlens.suitability.decide import OPEN_FROM, evidence_word
 from slmlens.suitability.gates import Signals, gate_of
 from slmlens.suitability.intervals import Share
-from slmlens.suitability.posterior import Graded, Posterior, Target, posterior_of_a, prior_free_bound
+from slmlens.suitability.posterior import Graded, Posterior, Target, meets_target, posterior_of_a, prior_free_bound
 from slmlens.suitability.priors import Prior, swap_prior, tuned_prior
 from slmlens.suitability.probes import Probed
 from slmlens.suitability.settings import AssessSettings
@@ -78,6 +78,7 @@ class ModeVerdict:
     :param grade: Evidence grade.
     :param probe_applies: A probe, a pilot or an SLM probe has measured this mode.
     :param bound: Prior-free lower bound of graded answers; None without any.
+    :param shown: Graded answers show parity with no prior.
     :param p_parity_of: P(parity) of each small model that was graded, by name.
     """
 
@@ -87,6 +88,7 @@ class ModeVerdict:
     grade: str
     probe_applies: bool
     bound: float | None
+    shown: bool
     p_parity_of: dict[str, float]
 
 
@@ -147,7 +149,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         p_parity=chosen.posterior.p_parity,
         grade=chosen.grade,
         probe_applies=chosen.probe_applies,
-        prior_free_ok=chosen.bound is not None and chosen.bound >= target.point,
+        prior_free_ok=chosen.shown,
         time_ordered=seen.time_ordered,
     )
     return Judged(
@@ -238,7 +240,7 @@ def _program_for_code(seen: Seen, settings: AssessSettings) -> Share | None:
 
 
 def _swap(seen: Seen, target: Target, settings: AssessSettings) -> ModeVerdict:
-    prior = swap_prior(output_tokens(seen.signals), settings.slm_params_b)
+    prior = swap_prior(output_tokens(seen.signals), settings.slm_params_b, released=settings.slm_released)
     return _mode(seen, "swap", prior, target, None, settings)
 
 
@@ -278,6 +280,7 @@ def _mode(
         grade=grade,
         probe_applies=applies,
         bound=prior_free_bound(graded) if graded else None,
+        shown=graded is not None and meets_target(graded, target),
         p_parity_of={one.slm: p.p_parity for one, p in zip(options, posteriors, strict=True) if one is not None},
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slmlens.suitability.ceiling import Ceiling
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.priors import Prior
 
@@ -18,6 +18,12 @@ CELLS = 400
 LOOKS = (30, 60, 120, 240)
 """Sizes at which a pilot is looked at; the error of its prior-free bound is split over them."""
 BOUND_ALPHA = 0.05
+"""Chance that any look says "shown" of a model that just misses the target."""
+LOOK_SHARES = tuple(look / sum(LOOKS) for look in LOOKS)
+"""Error spent at each look, in proportion to its calls (linear spending, Lan and DeMets 1983, here by Bonferroni)."""
+_NEARLY = 0.9
+"""Share of a look's calls that the effective size must reach to count as that look; below, the one before counts."""
+_DRAWS = 400
 _CEILING_NODES = 21
 _EDGES = np.linspace(0.0, 1.0, CELLS + 1)
 _CENTRES = (_EDGES[:-1] + _EDGES[1:]) / 2
@@ -103,6 +109,19 @@ class Posterior:
         keep[start] = True
         return np.asarray(np.interp(q, cumulative[keep], _EDGES[keep]), dtype=np.float64)
 
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the equal-tailed interval that holds A with probability ``level``."""
+        lo, hi = self.quantile(np.array([(1 - level) / 2, (1 + level) / 2])).tolist()
+        return lo, hi
+
+    def predictive(self, n: int) -> Floats:
+        """Return the probability of 0, 1 .. n acceptable answers among the next n calls (posterior predictive)."""
+        from scipy.special import gammaln, xlog1py, xlogy
+
+        k = np.arange(n + 1, dtype=float)[:, None]
+        log = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, _CENTRES) + xlog1py(n - k, -_CENTRES)
+        return np.asarray(np.exp(log) @ self.mass, dtype=np.float64)
+
     def as_parity(self, slm: str) -> dict[str, object]:
         """Return the struct of ``VerdictsTable``: median, 90 % and 80 % interval, P(parity) and 101 quantiles."""
         lo, lo80, median, hi80, hi = self.quantile(np.array([0.05, 0.1, 0.5, 0.9, 0.95])).tolist()
@@ -140,16 +159,17 @@ def posterior_of_a(
     """
     from scipy.special import betainc, ndtr
 
-    mass = np.diff(betainc(prior.a, prior.b, _EDGES))
+    hits = graded.agreement * graded.n_eff if graded is not None else 0.0
+    misses = graded.n_eff - hits if graded is not None else 0.0
+    # Beta prior and binomial answers are conjugate, so that this part is exact on any grid
+    mass = np.diff(betainc(prior.a + hits, prior.b + misses, _EDGES))
     if anchor is not None:
         spread = max(anchor_sd, 3 * anchor.sd)
         mass = mass * ndtr((_CENTRES - (anchor.value - anchor_delta)) / spread)
-    if graded is not None:
-        hits = graded.agreement * graded.n_eff
-        log = hits * np.log(_CENTRES) + (graded.n_eff - hits) * np.log1p(-_CENTRES)
-        mass = mass * np.exp(log - log.max())
     if cut is not None and cut < 1:
         mass = np.where(_EDGES[:-1] < max(cut, _EDGES[1]), mass, 0.0)
+    if mass.sum() <= 0:  # the answers lie so far above the cut that no probability is left under it
+        mass[np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
     mass = mass / mass.sum()
     above = np.concatenate([[0.0], np.cumsum(mass)])
     p_parity = float(np.mean(1 - np.interp(target.nodes(), _EDGES, above)))
@@ -157,32 +177,67 @@ def posterior_of_a(
 
 
 def prior_free_bound(graded: Graded) -> float:
-    """Return the exact lower bound of A that uses no prior, its error split over looks and models (Bonferroni)."""
+    """Return the exact lower bound of A that uses no prior, its error split over looks and models.
+
+    One-sided Clopper-Pearson. ``LOOK_SHARES`` of ``BOUND_ALPHA`` goes to the look that the effective size reaches, and
+    an equal part of that to each of ``series`` models and modes: over all looks and all of them together, a bound lies
+    above its A in at most 5 % of pilots (Bonferroni). An effective size below its look's takes an earlier look's
+    smaller part, never a larger one.
+    """
     from slmlens.suitability.intervals import clopper_pearson
 
-    return clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, BOUND_ALPHA / len(LOOKS) / graded.series)[0]
+    return clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, _tail(graded))[0]
+
+
+def _tail(graded: Graded) -> float:
+    reached = max((i for i, look in enumerate(LOOKS) if graded.n_eff >= _NEARLY * look), default=0)
+    return BOUND_ALPHA * LOOK_SHARES[reached] / graded.series
+
+
+def meets_target(graded: Graded, target: Target) -> bool:
+    """Return whether graded answers show parity with no prior: what the word "shown" asks.
+
+    Where C_pair is not measured, the target is a number and ``prior_free_bound`` has to reach it. Where it is, its own
+    error counts too: the lower limit of A less the least A that parity asks, by the square-and-add rule over exact
+    limits of both (MOVER, Zou and Donner 2008). Taking C_pair's best guess as the truth would call a model with
+    A / C_pair = 0.90 shown in up to one of four pilots when ten repeated prompts are all that is known of it.
+    """
+    from slmlens.suitability.intervals import clopper_pearson
+
+    bound = prior_free_bound(graded)
+    if target.ceiling is None:
+        return bound >= target.point
+    n = target.ceiling.n_eff
+    highest = target.needed(clopper_pearson(target.ceiling.value * n, n, _tail(graded))[1])
+    error = np.hypot(graded.agreement - bound, max(highest - target.point, 0.0))
+    return bool(graded.agreement - error >= target.point)
 
 
 def calls_to_settle(posterior: Posterior, needed: float, cap: int) -> int:
     """Return the median number of pilot calls after which the target is met or out of reach, at most ``cap``.
 
-    For each percentile of A the first look at which the exact bounds leave the target outside, if answers came out as
-    expected.
+    Pilots are drawn from the posterior predictive: A first, then its answers, look by look. A pilot is settled at the
+    first look at which the exact bounds leave the target outside.
     """
+    rng = np.random.default_rng(0)
+    a = posterior.quantile((np.arange(_DRAWS) + 0.5) / _DRAWS)
+    looks = [look for look in LOOKS if look < cap]
+    hits = np.zeros(_DRAWS, dtype=np.int64)
+    settled_at = np.full(_DRAWS, cap, dtype=np.int64)
+    for look, before, share in zip(looks, [0, *looks], LOOK_SHARES, strict=False):
+        hits += rng.binomial(look - before, a)
+        lower, upper = _limits(look, BOUND_ALPHA * share)
+        settled = (lower[hits] >= needed) | (upper[hits] < needed)
+        settled_at = np.where(settled & (settled_at == cap), look, settled_at)
+    return int(np.median(settled_at))
+
+
+@cache
+def _limits(n: int, tail: float) -> tuple[Floats, Floats]:
+    """Return the exact lower and upper limits for each number of hits among n calls."""
     from scipy.special import betaincinv
 
-    a = posterior.quantile((np.arange(100) + 0.5) / 100)[:, None]
-    n = np.array([*LOOKS, cap], dtype=float)[None, :]
-    hits = np.round(a * n)
-    tail = BOUND_ALPHA / len(LOOKS)
+    hits = np.arange(n + 1, dtype=float)
     lower = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), n - hits + 1, tail), 0.0)
     upper = np.where(hits < n, betaincinv(hits + 1, np.maximum(n - hits, 1e-9), 1 - tail), 1.0)
-    settled = (lower >= needed) | (upper < needed)
-    settled[:, -1] = True
-    first = n[0][settled.argmax(axis=1)]
-    return int(min(np.median(first), cap))
-
-
-def ceiling_cut(ceiling: Ceiling) -> float | None:
-    """Return the upper bound of C_mode, above which no model can agree; None: not known."""
-    return ceiling.mode_hi90
+    return lower, upper

@@ -1,4 +1,4 @@
-"""What is known of a task before any probe: published results by output length, size and type, as a weak Beta."""
+"""What is known of a task before any probe: published results by length, model and type, as a weak Beta."""
 
 from __future__ import annotations
 
@@ -13,6 +13,32 @@ MULTI_TURN_DEPTH = 4.0
 """Mean messages per prompt from which tool calls count as multi-turn: system, user, call, result."""
 CHARS_PER_TOKEN = 3.6
 """Characters a token where a log holds no usage (measured on English prose against o200k)."""
+RELEASE_ORIGIN = 2024.0
+"""The year from which the release of a small model is counted in the fit."""
+REFERENCE_TOKENS = 100.0
+"""Output tokens that stand in where they are unknown; a term of its own carries the difference."""
+SWAP_SIGNS = {"log_output_tokens": -1, "log_params_b": 1, "tool_tuned": 1, "release_year": 1}
+"""Signs that the fit of the swap prior may not cross: longer answers are harder, later and larger models better."""
+TUNED_REFERENCE_B = 7.2
+"""Billions of parameters that the tuned prior's means are for."""
+TUNED_SMALLEST_B = 2.5
+TUNED_TERMS = ("label", "json", "list", "number", "code", "text", "empty", "tool_call", "tool_call_multi_turn")
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """What a prior needs to know of a small model.
+
+    :param name: Its name.
+    :param params_b: Billions of parameters.
+    :param tool_tuned: It was trained to call tools.
+    :param released: Year of its release, as 2024.5; None: unknown.
+    """
+
+    name: str
+    params_b: float
+    tool_tuned: bool = False
+    released: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,57 +71,134 @@ def _terms() -> dict[tuple[str, str], float]:
 
 
 def prior_table() -> pl.DataFrame:
-    """Return the data file of priors: mode, term, value, n (clusters or tasks behind it), kind, source, date."""
+    """Return the data file of priors.
+
+    Columns: mode (``swap``: small model as it is; ``swap_dated``: the same with its year of release; ``tuned``;
+    ``published``: shares of small models that reach 95 % of a named incumbent), term, value, n (what it was counted
+    over, see source), kind (fact or judgement), source, date.
+    """
     with files("slmlens.suitability").joinpath("priors.csv").open("rb") as handle:
-        return pl.read_csv(handle.read())
+        return pl.read_csv(handle.read(), schema_overrides={"value": pl.Float64})
 
 
 def prior_assumptions() -> list[dict[str, str]]:
-    """Return the priors as rows of ``AssumptionsTable``."""
+    """Return the priors that verdicts rest on as rows of ``AssumptionsTable``."""
     return [
         {
             "name": f"prior.{row['mode']}.{row['term']}",
             "value": str(row["value"]),
-            "unit": "pseudo-calls" if row["term"] == "kappa" else ("logit" if row["mode"] == "swap" else "agreement"),
+            "unit": _unit(row["mode"], row["term"]),
             "source": f"{row['source']} (n = {row['n']})",
             "date": row["date"],
             "kind": row["kind"],
         }
-        for row in prior_table().iter_rows(named=True)
+        for row in prior_table().filter(pl.col("mode") != "published").iter_rows(named=True)
     ]
 
 
-def swap_prior(output_tokens: float, params_b: float, *, tool_tuned: bool = False) -> Prior:
-    """Return the prior of a small model as it is: logit(p) linear in ln(output tokens), ln(size) and tool tuning.
+def _unit(mode: str, term: str) -> str:
+    if term.startswith("kappa"):
+        return "pseudo-calls"
+    if term.startswith("released_"):
+        return "year"
+    return "agreement" if mode == "tuned" and term != "log_params_b" else "logit"
 
-    Out of family its AUC for parity is 0.81; output length alone has 0.79.
 
-    :param output_tokens: Mean output tokens of the task, reasoning included.
+def swap_terms(
+    output_tokens: float | None, params_b: float, *, tool_tuned: bool = False, released: float | None = None
+) -> dict[str, float]:
+    """Return what the swap prior is linear in: the value of each term. The refit builds its matrix from it too.
+
+    :param output_tokens: Mean output tokens of the task, reasoning included; None: unknown.
     :param params_b: Billions of parameters.
     :param tool_tuned: A call-tuned model on a task of tool calls.
+    :param released: Year of the model's release; None: unknown, and the term is left out.
     """
-    term = _terms()
-    logit = (
-        term["swap", "intercept"]
-        + term["swap", "log_output_tokens"] * np.log(max(output_tokens, 1.0))
-        + term["swap", "log_params_b"] * np.log(params_b)
-        + term["swap", "tool_tuned"] * tool_tuned
+    tokens = REFERENCE_TOKENS if output_tokens is None else max(output_tokens, 1.0)
+    terms = {
+        "intercept": 1.0,
+        "log_output_tokens": float(np.log(tokens)),
+        "no_output_tokens": float(output_tokens is None),
+        "log_params_b": float(np.log(params_b)),
+        "tool_tuned": float(tool_tuned),
+    }
+    return terms if released is None else {**terms, "release_year": released - RELEASE_ORIGIN}
+
+
+def swap_prior(
+    output_tokens: float | None, params_b: float, *, tool_tuned: bool = False, released: float | None = None
+) -> Prior:
+    """Return the prior of a small model as it is: logit(p) linear in ``swap_terms``.
+
+    With the year of release it is the better of the two out of family and out of source (``docs/method.md``). The year
+    is taken no later than that of the newest model measured: a gain since then is not assumed.
+
+    :param output_tokens: Mean output tokens of the task, reasoning included; None: unknown.
+    :param params_b: Billions of parameters.
+    :param tool_tuned: A call-tuned model on a task of tool calls.
+    :param released: Year of the model's release, as 2024.5; None: unknown.
+    """
+    value = _terms()
+    mode = "swap"
+    if released is not None:
+        mode = "swap_dated"
+        released = float(np.clip(released, value[mode, "released_min"], value[mode, "released_max"]))
+    terms = swap_terms(output_tokens, params_b, tool_tuned=tool_tuned, released=released)
+    logit = sum(value[mode, name] * x for name, x in terms.items())
+    kappa = value[mode, "kappa"]
+    length = "unknown output length" if output_tokens is None else f"output length ({output_tokens:.0f} tokens)"
+    year = "" if released is None else f", of {released:.0f} or later"
+    note = f"prior by {length} and size ({params_b:g}B{year}), worth {kappa:g} calls"
+    return Prior(float(1 / (1 + np.exp(-logit))), kappa, note)
+
+
+def swap_prior_of(model: SmallModel, output_tokens: float | None, *, calls_tools: bool) -> Prior:
+    """Return the swap prior of a named small model on a task.
+
+    :param model: The small model.
+    :param output_tokens: Mean output tokens of the task; None: unknown.
+    :param calls_tools: The task's answers are tool calls.
+    """
+    prior = swap_prior(
+        output_tokens, model.params_b, tool_tuned=model.tool_tuned and calls_tools, released=model.released
     )
-    mean = float(1 / (1 + np.exp(-logit)))
-    kappa = term["swap", "kappa"]
-    note = f"prior by output length ({output_tokens:.0f} tokens) and size ({params_b:g}B), worth {kappa:g} calls"
-    return Prior(mean, kappa, note)
+    return Prior(prior.mean, prior.kappa, f"{model.name}: {prior.note}")
 
 
-def tuned_prior(output_kind: str, turn_depth: float) -> Prior:
+def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_REFERENCE_B) -> Prior:
     """Return the prior of a small model tuned on the task, by the kind of its answers.
 
     :param output_kind: One of ``tables.OUTPUT_KINDS``.
     :param turn_depth: Mean number of messages in a prompt.
+    :param params_b: Billions of parameters; a larger model than was measured is not taken to be better.
     """
-    term = _terms()
+    value = _terms()
     multi_turn = output_kind == "tool_call" and turn_depth > MULTI_TURN_DEPTH
     kind = "tool_call_multi_turn" if multi_turn else output_kind
     words = "tool calls in several turns" if multi_turn else f"answers of kind {output_kind}"
-    note = f"prior by type ({words}), worth {term['tuned', 'kappa']:g} calls"
-    return Prior(term["tuned", kind], term["tuned", "kappa"], note)
+    size = float(np.log(np.clip(params_b, TUNED_SMALLEST_B, TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
+    odds = value["tuned", kind] / (1 - value["tuned", kind]) * np.exp(value["tuned", "log_params_b"] * size)
+    kappa = value["tuned", "kappa"]
+    return Prior(float(odds / (1 + odds)), kappa, f"prior by type ({words}), worth {kappa:g} calls")
+
+
+def published_parity() -> pl.DataFrame:
+    """Return how often small models reached 95 % of a named incumbent in published results.
+
+    One row a task type, incumbent and mode: task_type, incumbent, mode (swap | tuned), share, n (small models, or tasks
+    times small models), source, date. Facts for a reader; no verdict is computed from them.
+    """
+    parts = pl.col("term").str.splitn("|", 3)
+    return (
+        prior_table()
+        .filter(pl.col("mode") == "published")
+        .select(
+            task_type=parts.struct.field("field_0"),
+            incumbent=parts.struct.field("field_1"),
+            mode=parts.struct.field("field_2"),
+            share="value",
+            n="n",
+            source="source",
+            date="date",
+        )
+    )

@@ -33,6 +33,7 @@ class AssessSettings:
     :param anchor_delta: By how much a tuned SLM may fall short of the student.
     :param anchor_sd: Least standard deviation of the student as a lower anchor.
     :param slm_params_b: Size in billions of parameters that the swap prior is evaluated at.
+    :param slm_released: Year of release that the swap prior is evaluated at; one later than was measured adds nothing.
     :param max_context: Largest window, in tokens, of the small models considered.
     :param window_factor: How much larger than the task's 99th percentile of input the window has to be.
     :param pilot_cap: Most pilot calls that are ever proposed for one task.
@@ -54,6 +55,7 @@ class AssessSettings:
     anchor_delta: float = 0.02
     anchor_sd: float = 0.03
     slm_params_b: float = 8.0
+    slm_released: float = 2025.0
     max_context: int = 262_144
     window_factor: float = 1.25
     pilot_cap: int = 500
@@ -94,6 +96,7 @@ _SOURCES: dict[str, tuple[str, str]] = {
     "anchor_delta": ("agreement", _JUDGED),
     "anchor_sd": ("agreement", _JUDGED),
     "slm_params_b": ("billion parameters", _JUDGED),
+    "slm_released": ("year", _JUDGED),
     "max_context": ("tokens", "Qwen3-4B-Instruct-2507 and Ministral-3-8B model cards: 256k"),
     "window_factor": ("x p99 of input", _JUDGED),
     "pilot_cap": ("calls", _JUDGED),

@@ -1,30 +1,19 @@
-"""Intervals, splits, the student and its null, the ceiling, and the posterior: each against what is known exactly."""
+"""Intervals, splits, the student and its null, and the ceiling: each against what is known exactly."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from slmlens.suitability.answers import parse_answer
 from slmlens.suitability.ceiling import measure_ceiling
 from slmlens.suitability.comparators import compare_task
 from slmlens.suitability.features import gram_matrix
-from slmlens.suitability.intervals import Share, clopper_pearson, clustered_share
-from slmlens.suitability.posterior import Graded, Target, calls_to_settle, posterior_of_a
-from slmlens.suitability.priors import Prior, prior_table, swap_prior, tuned_prior
+from slmlens.suitability.intervals import clopper_pearson, clustered_share
 from slmlens.suitability.splits import earlier_units, group_folds, leak_groups
 from slmlens.suitability.student import RIDGE, fit_prompts, holm, permutation_null
-from slmlens.tables import OUTPUT_KINDS
-
-PARITY = Target(0.95, 0.80, 0.3, None)
-FLAT = Prior(0.5, 2.0, "flat")
-
-
-def share(value: float, n: int) -> Share:
-    return Share(value, *clopper_pearson(value * n, n), n, n, n)
 
 
 class TestIntervals:
@@ -150,60 +139,3 @@ class TestCeiling:
             held_mode += found.mode_lo90 <= 0.80 <= found.mode_hi90
         assert held_pair >= 15
         assert held_mode >= 15
-
-
-class TestPosterior:
-    def test_without_a_probe_it_is_the_beta_posterior(self):
-        found = posterior_of_a(FLAT, PARITY, graded=Graded("m", 40, 0.9))
-        exact = stats.beta(1 + 36, 1 + 4)
-        assert found.quantile(np.array([0.05, 0.5, 0.95])) == pytest.approx(exact.ppf([0.05, 0.5, 0.95]), abs=0.003)
-        assert found.p_parity == pytest.approx(exact.sf(0.95), abs=0.003)
-
-    @given(st.floats(0.05, 0.98), st.floats(0.3, 1.0), st.integers(20, 400))
-    @settings(max_examples=40, deadline=None)
-    def test_quantiles_never_fall_and_an_anchor_never_lowers_parity(self, mean, anchor, n):
-        prior = Prior(mean, 2.6, "")
-        bare, anchored = posterior_of_a(prior, PARITY), posterior_of_a(prior, PARITY, anchor=share(anchor, n))
-        assert anchored.p_parity >= bare.p_parity - 1e-9
-        quantiles = anchored.as_parity("m")["quantiles"]
-        assert len(quantiles) == 101
-        assert np.all(np.diff(quantiles) >= 0)
-        assert 0 <= quantiles[0] <= quantiles[-1] <= 1
-
-    def test_nothing_agrees_more_often_than_the_modal_answer(self):
-        found = posterior_of_a(FLAT, PARITY, cut=0.8)
-        assert found.quantile(np.array([1.0]))[0] <= 0.8 + 1 / 400
-        assert found.p_parity == pytest.approx(0, abs=1e-9)
-
-    def test_a_lower_self_agreement_lowers_the_bar_but_not_below_the_skill(self):
-        agreed = share(0.66, 300)
-        assert Target(0.95, 0.8, 0.33, agreed).point == pytest.approx(0.627)
-        assert Target(0.95, 0.8, 0.60, agreed).point == pytest.approx(0.648)
-        assert Target(0.95, 0.8, 0.70, agreed).point == 1.0
-        assert Target(0.95, 0.8, 0.98, None).point == pytest.approx(0.996)
-
-    def test_a_pilot_is_never_longer_than_its_cap(self):
-        for value in (0.2, 0.9, 0.96, 0.999):
-            found = posterior_of_a(FLAT, PARITY, graded=Graded("m", 200, value))
-            assert 30 <= calls_to_settle(found, 0.95, 500) <= 500
-
-    def test_a_hopeless_model_is_settled_at_the_first_look(self):
-        assert calls_to_settle(posterior_of_a(FLAT, PARITY, graded=Graded("m", 400, 0.3)), 0.95, 500) == 30
-
-
-class TestPriors:
-    def test_longer_answers_and_smaller_models_are_doubted_more(self):
-        assert swap_prior(10, 8).mean > swap_prior(100, 8).mean > swap_prior(100, 1.5).mean
-
-    def test_the_published_coefficients_are_used(self):
-        logit = 3.105 - 0.671 * np.log(20) + 0.270 * np.log(8)
-        assert swap_prior(20, 8).mean == pytest.approx(1 / (1 + np.exp(-logit)))
-
-    @pytest.mark.parametrize("kind", OUTPUT_KINDS)
-    def test_every_kind_of_answer_has_a_tuned_prior(self, kind):
-        assert 0 < tuned_prior(kind, 2).mean < 1
-        assert tuned_prior("tool_call", 9).mean < tuned_prior("tool_call", 2).mean
-
-    def test_every_prior_has_a_source_and_a_date(self):
-        table = prior_table()
-        assert table.select("source", "date", "kind").null_count().sum_horizontal().item() == 0

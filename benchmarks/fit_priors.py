@@ -1,0 +1,281 @@
+"""Refit the data file of priors from recorded outcomes and published tables.
+
+    python benchmarks/fit_priors.py SHARED [--write] [--date 2026-11-28]
+
+SHARED is the folder that lies beside a developer's checkout: ``outcomes/*.parquet`` (MINT, BFCL 2024, ZeroEval and the
+training split of LLMRouter), ``reference/lora_land_310.csv`` and ``reference/priors_bfcl_v4_subtasks.csv``. Prints the
+table; ``--write`` puts it in place. Values are rounded to three decimals, so that the same data give the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from benchmarks.outcomes import read_outcomes, units_of
+from benchmarks.scorers import DATED, SCORERS, TWO_SIGNALS, family_weights, fit_kappa, fit_terms, predict_held_out
+from slmlens.suitability.priors import TUNED_REFERENCE_B
+
+Floats = NDArray[np.float64]
+Row = dict[str, str | float | int]
+
+TARGET = Path(__file__).resolve().parents[1] / "slmlens" / "suitability" / "priors.csv"
+STRONG_7B = ("mistral-7b", "mistral-7b-instruct", "zephyr-7b-beta")
+"""Bases of 7B that LoRA Land tunes without breakdowns; the 2-3B ones are phi-2, gemma-2b and gemma-2b-instruct."""
+SMALLER = ("phi-2", "gemma-2b", "gemma-2b-instruct")
+CLASSES = ("covid", "customer_support", "dbpedia", "jigsaw", "legal", "reuters", "glue_sst2", "glue_cola")
+PAIRS = ("glue_qnli", "glue_mnli", "glue_mrpc", "glue_qqp", "glue_wnli", "boolq")
+EXTRACTION = ("bc5cdr", "conllpp")
+KINDS = {
+    "label": (*CLASSES, *PAIRS),
+    "json": (*EXTRACTION, *CLASSES, *PAIRS),
+    "number": ("gsm8k",),
+    "code": ("wikisql", "magicoder"),
+    "text": ("e2e_nlg", "viggo", "webnlg", "tldr_content_gen", "tldr_headline_gen", "hellaswag_processed"),
+}
+"""Kind of answer -> tasks of LoRA Land, without multiple choice on world knowledge: its evidence is in no prompt."""
+TEXT_SHARE = 0.30
+"""Tuned free text: ROUGE is no agreement, so this is a judgement below the mean ROUGE."""
+BFCL_V4 = {
+    "one tool call": ("Non-Live Simple AST", "Non-Live Multiple AST", "Live Simple AST", "Live Multiple AST"),
+    "parallel tool calls": ("Non-Live Parallel AST", "Non-Live Parallel Multiple AST"),
+    "no tool fits": ("Irrelevance Detection",),
+    "tool calls in several turns": (
+        "Multi Turn Base",
+        "Multi Turn Miss Func",
+        "Multi Turn Miss Param",
+        "Multi Turn Long Context",
+    ),
+    "web search": ("Web Search Acc",),
+    "memory": ("Memory Acc",),
+}
+V4_MODELS = {"tuned": 11, "swap": 15}
+"""Call-tuned small models up to 8B and generic ones up to about 15B in BFCL v4 of 2025-12-16."""
+LORA_LAND = "LoRA Land (arXiv 2405.00732) table 12"
+V4 = "BFCL v4 (2025-12-16)"
+PSEUDO_ITEMS = 100
+"""Items that a published score is taken to rest on, in the fit of the tuned prior's weight."""
+SWAP_SCORERS = {"swap": TWO_SIGNALS, "swap_dated": DATED}
+SERIES = (
+    r"^Qwen2\.5-[\d.]+B-Instruct$",
+    r"^Qwen3-[\d.]+B$",
+    r"^Qwen3\.5-",
+    r"^Llama-3\.[12]-[138]B-Instruct$",
+    r"^gemma-2-",
+    r"^gemma-3-",
+    r"^granite-3\.1-",
+    r"xLAM-2",
+    r"^Hammer2\.1",
+    r"^Falcon3",
+    r"^SmolLM2",
+    r"^DeepSeek-R1-Distill-Qwen",
+)
+SERIES_BENCHMARKS = (
+    "ifeval_ollb",
+    "mmlu_pro_ollb",
+    "bbh_ollb",
+    "mmlu_pro_vendor",
+    "gsm8k",
+    "humaneval",
+    "bfcl_v4_nonlive_ast",
+    "bfcl_v4_live",
+    "bfcl_v4_irrelevance",
+)
+SERIES_SOURCE = (
+    "per ln(billions of parameters): median slope of the logit of a published score inside a series of models of one "
+    "generation (Open LLM Leaderboard, BFCL v4, model cards; n series times benchmarks); the outcomes hold too few "
+    "sizes to say"
+)
+MEANINGS = {
+    "intercept": "",
+    "log_output_tokens": "; per ln(mean output tokens of the incumbent, reasoning text included)",
+    "no_output_tokens": "; 1 where the output length is unknown and 100 tokens stand in",
+    "tool_tuned": "; 1 for call-tuned small models on tool calls",
+    "release_year": "; per year of release after 2024, inside released_min and released_max",
+}
+
+
+def row(mode: str, term: str, value: float, n: int, source: str, *, fact: bool = True) -> Row:
+    """Return a row of the file."""
+    kind = "fact" if fact else "judgement"
+    return {"mode": mode, "term": term, "value": round(float(value), 3), "n": n, "kind": kind, "source": source}
+
+
+def series_slopes(catalogue: pl.DataFrame) -> list[float]:
+    """Return, for each published series of models and benchmark, the slope of the logit of its score in ln(size)."""
+    slopes = []
+    for pattern in SERIES:
+        own = catalogue.filter(pl.col("model").str.contains(pattern))
+        for benchmark in SERIES_BENCHMARKS:
+            score = pl.col(benchmark).cast(pl.String).str.extract(r"^([\d.]+)").cast(pl.Float64)
+            points = own.select("params_b", score=score).filter(pl.col("score").is_between(0, 100, closed="none"))
+            if len(points) >= 2:
+                size, share = points["params_b"].log().to_numpy(), points["score"].to_numpy() / 100
+                slopes.append(float(np.polyfit(size, logit(share), 1)[0]))
+    return slopes
+
+
+def swap_rows(units: pl.DataFrame, catalogue: pl.DataFrame) -> list[Row]:
+    """Return the terms of the swap prior, without and with the year of release, and their weights."""
+    slopes = series_slopes(catalogue)
+    size = {"log_params_b": round(float(np.median(slopes)), 3)}
+    families = units.get_column("family").to_numpy().astype(str)
+    success, n = units.get_column("small").to_numpy(), units.get_column("n").to_numpy().astype(float)
+    weights, by_name = family_weights(units), {scorer.name: scorer for scorer in SCORERS}
+    n_families, n_slms = len(set(families)), units.get_column("slm").n_unique()
+    source = f"fractional logistic over {n_families} families and {n_slms} small models, families equally weighted"
+    origin = ", ".join(units.get_column("source").unique().sort())
+    rows = []
+    for mode, name in SWAP_SCORERS.items():
+        scorer = replace(by_name[name], fixed=size)
+        fit = fit_terms(scorer, scorer.design(units), success, weights)
+        held = predict_held_out(scorer, units, families)
+        kappa = fit_kappa(success * n, n, held.mean, weights)
+        rows += [
+            row(mode, term, value, len(units), f"{source} ({origin}){MEANINGS[term]}")
+            for term, value in zip(fit.terms, fit.beta, strict=True)
+            if term not in size
+        ]
+        rows.append(row(mode, "log_params_b", size["log_params_b"], len(slopes), SERIES_SOURCE))
+        told = "weight as a Beta in calls: the likeliest for counts of families left out of the fit"
+        rows.append(row(mode, "kappa", kappa, len(units), told))
+    released = units.get_column("released")
+    for end, value in (("min", released.min()), ("max", released.max())):
+        rows.append(row("swap_dated", f"released_{end}", value, n_slms, "small models measured: years of release"))
+    return rows
+
+
+def tuned_rows(lora: pl.DataFrame, v4: pl.DataFrame, swap_weight: float) -> list[Row]:
+    """Return the means of the tuned prior by kind of answer, its slope by size and its weight.
+
+    LoRA Land is one source, so that what its tasks say of one another says too little of another source: the weight is
+    never above that of the swap prior, which has seen several.
+    """
+    strong = lora.filter(pl.col("base_model").is_in(STRONG_7B))
+    rows = []
+    for kind, tasks in KINDS.items():
+        own = strong.filter(pl.col("task").is_in(tasks))
+        mean, gain = own.get_column("fine_tuned").mean(), (own["fine_tuned"] - own["zero_shot"]).mean()
+        told = f"{LORA_LAND}: three tuned 7B bases, {len(tasks)} tasks ({', '.join(tasks)}); {gain:+.2f} over the bases"
+        if kind == "text":
+            told = f"judgement below the mean ROUGE of {mean:.2f} in {told}"
+        rows.append(row("tuned", kind, TEXT_SHARE if kind == "text" else mean, len(tasks), told, fact=kind != "text"))
+    label = next(r["value"] for r in rows if r["term"] == "label")
+    rows.append(row("tuned", "list", float(label), 0, "as label: no list-valued task was found", fact=False))
+    rows.append(row("tuned", "empty", 0.5, 0, "no source", fact=False))
+    one_turn = [s for kind in ("one tool call", "parallel tool calls") for s in BFCL_V4[kind]]
+    for term, tasks in (("tool_call", one_turn), ("tool_call_multi_turn", BFCL_V4["tool calls in several turns"])):
+        medians = v4.filter(pl.col("BFCL v4 subtask").is_in(tasks)).get_column("FT-SLM med") / 100
+        told = f"{V4}: median of {V4_MODELS['tuned']} call-tuned models up to 8B, mean of {len(tasks)} subtasks"
+        rows.append(row("tuned", term, medians.mean(), len(tasks), told))
+    told = f"{LORA_LAND}: per ln(billions of parameters / {TUNED_REFERENCE_B:g}), 2-3B against 7B bases, 2.5 to 7.2"
+    rows.append(row("tuned", "log_params_b", size_slope(lora), 30, told))
+    own = tuned_kappa(strong)
+    told = f"the swap prior's weight where it is lower: {LORA_LAND} alone, tasks left out one by one, says {own:.1f}"
+    rows.append(row("tuned", "kappa", min(own, swap_weight), 24, told, fact=False))
+    return rows
+
+
+def size_slope(lora: pl.DataFrame) -> float:
+    """Return the mean gap in logits between tuned 7B and tuned 2-3B bases, per ln of size; tasks equally weighted."""
+    clipped = pl.col("fine_tuned").clip(0.01, 0.99)
+    logits = (clipped / (1 - clipped)).log()
+    kept = lora.filter(pl.col("base_model").is_in([*STRONG_7B, *SMALLER]))
+    gaps = kept.group_by("task").agg(
+        gap=logits.filter(pl.col("base_model").is_in(STRONG_7B)).mean()
+        - logits.filter(pl.col("base_model").is_in(SMALLER)).mean(),
+        step=pl.col("params_b").filter(pl.col("base_model").is_in(STRONG_7B)).log().mean()
+        - pl.col("params_b").filter(pl.col("base_model").is_in(SMALLER)).log().mean(),
+    )
+    return float(gaps.get_column("gap").mean() / gaps.get_column("step").mean())
+
+
+def tuned_kappa(strong: pl.DataFrame) -> float:
+    """Return the weight of the tuned prior: each task is predicted by the other tasks of its kind."""
+    scores, means = [], []
+    for kind in ("label", "json", "code", "text"):
+        own = strong.filter(pl.col("task").is_in(KINDS[kind] if kind != "json" else EXTRACTION))
+        for (task,), mine in own.group_by("task", maintain_order=True):
+            others = own.filter(pl.col("task") != task).get_column("fine_tuned")
+            scores += mine.get_column("fine_tuned").to_list()
+            means += [others.mean()] * len(mine)
+    n = np.full(len(scores), float(PSEUDO_ITEMS))
+    return fit_kappa(np.array(scores) * n, n, np.asarray(expit(logit(np.array(means)))), np.ones(len(scores)))
+
+
+def published_rows(lora: pl.DataFrame, v4: pl.DataFrame) -> list[Row]:
+    """Return the shares of small models that reach 95 % of a named incumbent, by type of task."""
+    rows = []
+    strong = lora.filter(pl.col("base_model").is_in(STRONG_7B))
+    for kind in ("label", "json", "number", "code"):
+        own = strong.filter(pl.col("task").is_in(EXTRACTION if kind == "json" else KINDS[kind]))
+        for incumbent, column in (("GPT-3.5", "gpt35_zero_shot"), ("GPT-4 (2024)", "gpt4_zero_shot")):
+            for mode, score in (("swap", "zero_shot"), ("tuned", "fine_tuned")):
+                share = (own[score] >= 0.95 * own[column]).mean()
+                rows.append(row("published", f"{kind}|{incumbent}|{mode}", share, len(own), f"{LORA_LAND}, zero-shot"))
+    for kind, subtasks in BFCL_V4.items():
+        own = v4.filter(pl.col("BFCL v4 subtask").is_in(subtasks))
+        for incumbent, short in (("GPT-4.1", "GPT-4.1"), ("Claude Sonnet 4.5", "Sonnet")):
+            for mode, who in (("swap", "gen"), ("tuned", "FT")):
+                share, n = own[f"P({who}>=.95 {short})"].mean(), len(own) * V4_MODELS[mode]
+                rows.append(row("published", f"{kind}|{incumbent}|{mode}", share, n, V4))
+    return rows
+
+
+def measured_parity_rows(units: pl.DataFrame) -> list[Row]:
+    """Return, by suite and incumbent, the share of units of the outcomes with rho >= 0.95."""
+    shares = units.group_by("source", "incumbent", "tool_tuned", maintain_order=True).agg(
+        share=(pl.col("rho") >= 0.95).mean(), n=pl.len()
+    )
+    return [
+        row(
+            "published",
+            f"{source}{' (call-tuned)' if tuned else ''}|{incumbent}|swap",
+            share,
+            n,
+            "outcomes: share of (category, small model) units with rho >= 0.95",
+        )
+        for source, incumbent, tuned, share, n in shares.sort("source", "incumbent", "tool_tuned").iter_rows()
+    ]
+
+
+def fit_priors(shared: Path, date: str) -> pl.DataFrame:
+    """Return the data file of priors."""
+    units = units_of(read_outcomes(shared / "outcomes"))
+    lora = pl.read_csv(shared / "reference" / "lora_land_310.csv")
+    v4 = pl.read_csv(shared / "reference" / "priors_bfcl_v4_subtasks.csv")
+    catalogue = pl.read_csv(shared / "reference" / "slm_catalog.csv", infer_schema_length=None)
+    swap = swap_rows(units, catalogue)
+    weight = next(float(r["value"]) for r in swap if (r["mode"], r["term"]) == ("swap_dated", "kappa"))
+    rows = [
+        *swap,
+        *tuned_rows(lora, v4, weight),
+        *published_rows(lora, v4),
+        *measured_parity_rows(units),
+    ]
+    return pl.DataFrame(rows).with_columns(date=pl.lit(date))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--date", default=dt.datetime.now(tz=dt.UTC).date().isoformat())
+    chosen = parser.parse_args()
+    table = fit_priors(chosen.shared, chosen.date)
+    with pl.Config(tbl_rows=-1, fmt_str_lengths=40, tbl_width_chars=160):
+        print(table)
+    if chosen.write:
+        table.write_csv(TARGET)
+        print(f"written to {TARGET.relative_to(TARGET.parents[2])}")
+
+
+if __name__ == "__main__":
+    main()
