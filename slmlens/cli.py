@@ -72,6 +72,11 @@ def run(
     previous: Annotated[
         Path | None, typer.Option("--from", help="Folder of an earlier run: its tasks keep their ids.", metavar="RUN")
     ] = None,
+    name_with: Annotated[
+        str | None,
+        typer.Option(help="Address of a chat endpoint whose model names the tasks; it gets skeletons.", metavar="URL"),
+    ] = None,
+    name_model: Annotated[str | None, typer.Option(help="That model's name.", metavar="NAME")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
@@ -90,7 +95,10 @@ def run(
         human_facing=human_facing,
         keep_days=keep_days,
         previous=previous,
+        name_with=name_with,
+        name_model=name_model,
     )
+    _say_what_leaves(settings)
     _main_job([str(p) for p in logs], out, settings, audience)
 
 
@@ -228,6 +236,17 @@ def _options(
     ] = False,
 ) -> None:
     """Which calls of your agents could a small language model take, and what would it save?"""  # noqa: D400 - a question
+
+
+def _say_what_leaves(settings: Settings) -> None:
+    """Say, before any work, what is sent to another place and where to; nothing where nothing is."""
+    from slmlens.tasks.chat_endpoint import endpoint_of
+
+    endpoint = endpoint_of(settings.name_with, settings.name_model)
+    if endpoint is not None:
+        from slmlens.tasks.naming import leaving_in_words
+
+        typer.echo(leaving_in_words(endpoint), err=True)
 
 
 def _main_job(logs: list[str], out: Path, settings: Settings, audience: str) -> None:

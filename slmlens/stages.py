@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slmlens.curation.redact import Redaction
     from slmlens.reporting.coverage import Check
     from slmlens.suitability.assess import Probe
+    from slmlens.tasks.chat_endpoint import ChatEndpoint
 
 Paths = str | Path | Sequence[str | Path]
 Progress = Callable[[str, float], None]
@@ -48,6 +49,8 @@ class Settings:
     :param keep_days: Days after which message texts and tool arguments are removed, when the run is next opened; None:
         they stay.
     :param previous: Folder of an earlier run whose task ids are kept (``--from``); None: ids of content alone.
+    :param name_with: Base address of a chat endpoint: a model there names the tasks by their skeletons; None: no model.
+    :param name_model: That model.
     :param today: Day whose prices the run-rate takes; None: today.
     :param seed: Seed of every sampling.
     """
@@ -66,6 +69,8 @@ class Settings:
     human_facing: Mapping[str, bool] | Path | None = None
     keep_days: int | None = None
     previous: Path | None = None
+    name_with: str | None = None
+    name_model: str | None = None
     today: dt.date | None = None
     seed: int = 0
 
@@ -87,12 +92,14 @@ def analyse(
     :raises SlmlensError: If the input or the run folder can't be used; nothing half-written is left behind.
     """
     from slmlens.succession import check_previous
+    from slmlens.tasks.chat_endpoint import endpoint_of
 
     settings, run = settings or Settings(), open_run(out)
     step = progress or _silent
     check_previous(settings.previous, run)
+    naming = endpoint_of(settings.name_with, settings.name_model)
     calls = read_logs(logs, run=run, settings=settings, progress=step)
-    tasks = discover_tasks(calls, run=run, previous=settings.previous)
+    tasks = discover_tasks(calls, run=run, previous=settings.previous, naming=naming)
     step("tasks", 1.0)
     verdicts = assess(tasks, run=run, seed=settings.seed)
     step("assess", 1.0)
@@ -187,15 +194,18 @@ def check(logs: Paths, *, settings: Settings | None = None, progress: Progress |
     return check_calls(read_logs(logs, settings=settings, progress=progress))
 
 
-def discover_tasks(calls: Calls, *, run: Run | None = None, previous: str | Path | None = None) -> Tasks:
+def discover_tasks(
+    calls: Calls, *, run: Run | None = None, previous: str | Path | None = None, naming: ChatEndpoint | None = None
+) -> Tasks:
     """Find the tasks of a log; see :func:`slmlens.tasks.discover.discover_tasks`.
 
     :param run: Where to write and resume; the decisions in its ``decisions.yaml`` are replayed over what is found.
     :param previous: Folder of an earlier run: its tasks keep their ids, and ``lineage`` tells what became of them.
+    :param naming: A model that names them (:func:`slmlens.tasks.chat_endpoint.endpoint_of`).
     """
     from slmlens.succession import found_tasks
 
-    return found_tasks(calls, run=run, previous=previous)
+    return found_tasks(calls, run=run, previous=previous, naming=naming)
 
 
 def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
@@ -321,7 +331,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from slmlens.reporting.text import counted
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
-    from slmlens.tasks.cut import cut_in_words
+    from slmlens.succession import discovery_in_words
 
     calls = made.tasks.calls
     day = settings.today or dt.datetime.now(dt.UTC).date()
@@ -333,7 +343,7 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
-            *cut_in_words(facts),
+            *discovery_in_words(facts),
         ],
         limits=limits,
         decisions=decision_records(made),

@@ -23,7 +23,7 @@ from slmlens.results import Calls, Tasks
 from slmlens.run import MANIFEST
 from slmlens.tasks import decisions as decided
 from slmlens.tasks import naming as names
-from slmlens.tasks.cut import FACT, FOLLOWS, cut_of
+from slmlens.tasks.cut import FACT, FOLLOWS, cut_in_words, cut_of
 from slmlens.tasks.taskset_json import FILE, dump_task_set, load_task_set
 
 if TYPE_CHECKING:
@@ -122,6 +122,14 @@ def _succeeding(tasks: Tasks, earlier: str, where: str) -> Tasks:
     from slmlens.tasks.lineage import with_earlier_ids
 
     return with_earlier_ids(tasks, load_task_set(earlier, where=where))
+
+
+def discovery_in_words(facts: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what a person chose for how the tasks of a run are cut and named; none where it is as usual.
+
+    :param facts: The run's manifest.
+    """
+    return [*cut_in_words(facts), *names.naming_in_words(facts)]
 
 
 def _named_by(model: str, tasks: Tasks, run: Run, naming: ChatEndpoint | None) -> Tasks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ class ChatEndpoint:
             raise NoAnswerError("no answer in time" if slow else "no connection") from cause
 
 
-def endpoint_of(url: str | None, model: str | None, environment: Mapping[str, str]) -> ChatEndpoint | None:
+def endpoint_of(url: str | None, model: str | None, environment: Mapping[str, str] = os.environ) -> ChatEndpoint | None:
     """Return the endpoint that a user names; None where none is named.
 
     The key is taken from ``OPENAI_API_KEY``. It is not sent unencrypted to another machine.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -269,6 +272,37 @@ def test_the_method_says_who_named_the_tasks_and_for_how_many_the_offline_name_s
     assert said.startswith(f"a-model at {host} named 4 tasks")
     assert said.endswith("The offline name stays for 1 (no usable name).")
     assert naming_in_words({}) == []
+
+
+def test_the_command_says_first_what_leaves_and_the_report_says_who_named(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with chat_server(by_step) as server:
+        words = ["run", log(tmp_path, shop()), "--out", out, "--name-with", server.url, "--name-model", "a-model"]
+        done = subprocess.run(
+            [sys.executable, "-m", "slmlens.cli", *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "OPENAI_API_KEY": PLACEHOLDER},
+        )
+    host = server.url.removeprefix("http://").removesuffix("/v1")
+    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
+    assert host in done.stderr
+    assert PLACEHOLDER not in done.stdout + done.stderr
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert {task["name"] for task in summary["tasks"]} == set(NAMES.values())
+    assert any(host in line and "5 tasks" in line for line in summary["method"])
+    assert not any(PLACEHOLDER.encode() in path.read_bytes() for path in out.iterdir())
+
+
+def test_a_bad_address_is_exit_code_2_before_anything_is_written(tmp_path: Path) -> None:
+    words = ["run", log(tmp_path, shop()), "--out", tmp_path / "run", "--name-with", "http://127.0.0.1:1/v1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "slmlens.cli", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "--name-model" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_leaves_the_machine_is_said_with_the_host_and_without_the_key() -> None:
