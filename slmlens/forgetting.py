@@ -29,7 +29,7 @@ DERIVED = (
     "found_assignments.parquet", "taskset.json", "lineage.parquet", "verdicts.parquet", "vectors.npy",
     "vectors.parquet", "map.parquet",
     "evidence.parquet", "evidence_assumptions.parquet", "savings.parquet", "actions.parquet", "assumptions.parquet",
-    "summary.json", "report.html", "report.pdf", "model.xlsx",
+    "pilots.parquet", "summary.json", "report.html", "report.pdf", "model.xlsx",
 )  # fmt: skip
 """Made from the calls; removed before the texts, and made again where the analysis makes them."""
 KEPT = (
@@ -103,6 +103,7 @@ def finish_forgetting(run: Run) -> list[str]:
     :param run: A run whose manifest names the sessions; nothing happens twice.
     """
     from slmlens.curation.forget import without_session
+    from slmlens.piloting import forget_in_pilots
 
     run.manifest["stages"] = {name: facts for name, facts in run.manifest.get("stages", {}).items() if name == "read"}
     run.note()
@@ -114,6 +115,7 @@ def finish_forgetting(run: Run) -> list[str]:
     calls = _stored(run)
     for session in run.manifest.get("forgotten", []):
         calls = without_session(calls, session)
+    forget_in_pilots(run, calls.calls)
     for name in TEXT_TABLES:
         run.write_frame(name, getattr(calls, name))
     return cleaned
@@ -157,6 +159,7 @@ def remove_texts(run: Run) -> int:
     :param run: A run; where it holds no text, nothing changes.
     """
     from slmlens.curation.forget import without_texts
+    from slmlens.piloting import remove_prompts
     from slmlens.reporting.html import render_html
     from slmlens.tasks.vectors import drop_vectors
 
@@ -165,6 +168,7 @@ def remove_texts(run: Run) -> int:
     for part in run.folder.glob(".*.part"):
         part.unlink()
     drop_vectors(run)
+    remove_prompts(run)
     if run.path("calls.parquet").exists():
         calls = _stored(run)
         held = calls.messages.height - calls.messages.get_column("text").null_count()
@@ -273,11 +277,14 @@ def _refuse_what_holds_it(run: Run, calls: Calls, session: str) -> None:
 
 
 def _others(folder: Path) -> Iterator[Path]:
+    from slmlens.piloting import is_pilot_file
+
     for path in folder.rglob("*"):
         linked = path.is_symlink()
         if (path.is_dir() and not linked) or CHECKPOINTS in path.relative_to(folder).parts:
             continue
         ours = path.parent == folder and (path.name in (*DERIVED, *KEPT) or path.name.endswith(".part"))
+        ours = ours or is_pilot_file(folder, path)
         if linked or not (ours or path.name in HARMLESS or _is_notebook(path)):
             yield path
 

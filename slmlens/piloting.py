@@ -86,6 +86,7 @@ def pilot(
     at = None if isinstance(run, Tasks) else _existing(run)
     tasks = run if isinstance(run, Tasks) else stored_tasks(_existing(run))
     task_id = _task_id(tasks, task)
+    _need_texts(tasks, at.folder.name if at else "tasks")
     sample = _sample(at, tasks, task_id, seed)
     if answers is None:
         return _export(at, tasks, task_id, sample)
@@ -96,12 +97,6 @@ def _export(run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame) -
     from slmlens.suitability.pilot import prompt_ids
     from slmlens.suitability.pilot_prompts import as_lines, pilot_prompts
 
-    if tasks.calls.messages.get_column("text").null_count() == tasks.calls.messages.height:
-        raise RunFolderError(
-            "the run holds no texts, so there is nothing to ask",
-            where=run.folder.name if run else "tasks",
-            next_step="analyse the log into a new folder that keeps texts (without --no-text)",
-        )
     order = sample.sort("position").get_column("call_id")
     ids = prompt_ids(tasks, task_id, order)
     prompts = pilot_prompts(tasks, {call_id: ids[call_id] for call_id in order})
@@ -186,7 +181,7 @@ def _made_anew(run: Run, tasks: Tasks, task_id: str) -> tuple[Verdicts | None, l
     """Weigh, value and report again where the run had come so far; tell the verdict before and after."""
     from slmlens import stages
 
-    had = run.manifest.get("stages", {})
+    had = dict(run.manifest.get("stages", {}))
     if "assess" not in had:
         return None, []
     before = _verdict_words(run, task_id)
@@ -272,20 +267,26 @@ def stored_tasks(run: Run) -> Tasks:
 
 
 def forget_in_pilots(run: Run, calls: pl.DataFrame) -> None:
-    """Take calls that are no longer there out of a run's pilots: their prompts, places and grades.
+    """Take calls that are no longer there out of a run's pilots, their places and grades, and remove all prompts.
 
-    Prompts are written again from what is left; without texts their file goes.
+    An export writes the prompts that are left again, under the same ids.
 
     :param calls: The calls that are left, with ``call_id``.
     """
+    remove_prompts(run)
     for folder in _folders(run):
-        for part in folder.glob(".*.part"):
-            part.unlink()
-        (folder / PROMPTS).unlink(missing_ok=True)
         for name in (SAMPLE, GRADES):
             place = f"{FOLDER}/{folder.name}/{name}"
             if run.path(f"{place}.parquet").is_file():
                 run.write_frame(place, run.read_frame(place).join(calls.select("call_id"), on="call_id", how="semi"))
+
+
+def remove_prompts(run: Run) -> None:
+    """Remove the exported prompts of a run's pilots; places and grades, which hold no text, stay."""
+    for folder in _folders(run):
+        for part in folder.glob(".*.part"):
+            part.unlink()
+        (folder / PROMPTS).unlink(missing_ok=True)
 
 
 def is_pilot_file(run_folder: Path, path: Path) -> bool:
@@ -316,6 +317,15 @@ def _task_id(tasks: Tasks, asked: str) -> str:
         return named[0]
     listed = ", ".join(f"{task_id} ({name})" for task_id, name in list(known.items())[:_LISTED])
     raise SettingError(f"there is no task {asked!r}", where="task", next_step=f"name one by its id: {listed}")
+
+
+def _need_texts(tasks: Tasks, where: str) -> None:
+    if tasks.calls.messages.get_column("text").null_count() == tasks.calls.messages.height:
+        raise RunFolderError(
+            "the run holds no texts, so there is nothing to ask and nothing to grade against",
+            where=where,
+            next_step="analyse the log into a new folder that keeps texts (without --no-text)",
+        )
 
 
 def _sample(run: Run | None, tasks: Tasks, task_id: str, seed: int) -> pl.DataFrame:

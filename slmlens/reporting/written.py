@@ -36,6 +36,7 @@ WRITTEN = {
     "evidence_assumptions.parquet": "what the evidence rests on",
     "savings.parquet": "what each option would be worth",
     "actions.parquet": "what to do with each task, and why",
+    "pilots.parquet": "which pilot is worth most",
     "assumptions.parquet": "every figure that was assumed, with its source and day",
 }
 """File of a run folder: what it holds."""
