@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from slmlens.reporting.text import counted
-from slmlens.results import Plan
+from slmlens.results import Plan, Tasks
 from slmlens.tables import DECISION_STATUSES
+
+_UNMEASURED = {
+    "split": "a person split it, and half-samples are kept by task as found",
+    "move": "a person moved calls into it, and half-samples are kept by task as found",
+    "merge": "a person merged it of tasks of which one recurs too rarely to be measured",
+}
+"""Kind of a decision that leaves a task without a stability: why."""
 
 _NOT_VALUED = "The log holds nothing to value this action by, so the evidence's own action stands: undo it."
 
@@ -55,3 +64,17 @@ def _taken_over(run: str, statuses: Sequence[str]) -> str:
     told = [f"{statuses.count(status)} {status}" for status in DECISION_STATUSES if status in statuses]
     were = "was" if len(statuses) == 1 else "were"
     return f"{counted(len(statuses), 'decision')} of the earlier run {run} {were} taken over: {', '.join(told)}."
+
+
+def unmeasured_words(tasks: Tasks) -> list[str]:
+    """Return a sentence for each reason why tasks that people changed have no stability, with how many they are."""
+    left = set(tasks.tasks.filter(pl.col("stability").is_null()).get_column("task_id"))
+    applied = tasks.decisions.filter(pl.col("status") == "applied")
+    lines = []
+    for kind, why in _UNMEASURED.items():
+        shaped = applied.filter(pl.col("kind") == kind).get_column("task_ids").explode()
+        mine = left & set(shaped.drop_nulls())
+        left -= mine
+        if mine:
+            lines.append(f"The stability of {counted(len(mine), 'task')} is not known: {why}.")
+    return lines

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from slmlens.reporting.accounts import month_record, settle
-from slmlens.reporting.decisions import taken_over_words
+from slmlens.reporting.decisions import taken_over_words, unmeasured_words
 from slmlens.reporting.headline import headline, outlook
 from slmlens.reporting.lineage import lineage_record, tasks_in_words
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
@@ -97,6 +97,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             *facts.method,
             *tasks_in_words(plan.tasks),
             *taken_over_words(facts.decisions),
+            *unmeasured_words(plan.tasks),
             *GENERAL_METHOD,
         ],
         "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],

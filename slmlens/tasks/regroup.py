@@ -10,6 +10,7 @@ import polars as pl
 from slmlens.results import Calls, Tasks
 from slmlens.tables import AssignmentsTable, TasksTable, checked
 from slmlens.tasks.forms import answer_forms, kind_of
+from slmlens.tasks.tallies import merged_stability
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def regrouped(
 
 def _rows(found: Tasks, assignments: pl.DataFrame, groups: Sequence[Grouped], k_show: int) -> pl.DataFrame:
     rows = {row["task_id"]: row for row in found.tasks.iter_rows(named=True)}
-    counts = _counted(found.calls, assignments, [g.task_id for g in groups if g.changed], k_show)
+    changed = [g.task_id for g in groups if g.changed]
+    counts = _counted(found.calls, assignments, changed, k_show)
+    stability = _stability(found, assignments, changed)
     made = []
     for group in groups:
         row = dict(rows[group.heaviest]) | {"task_id": group.task_id, "name": group.name, "anchor": list(group.anchor)}
@@ -74,13 +77,30 @@ def _rows(found: Tasks, assignments: pl.DataFrame, groups: Sequence[Grouped], k_
                 continue
             row |= counts[group.task_id]
             row["n_subjects"] = row.pop("n_users") or row["n_units"]
-            row["stability"] = None
+            row["stability"] = stability.get(group.task_id)
             parts = [rows[group.heaviest], *(rows[t] for t in group.others)]
             row["step_names"] = list(dict.fromkeys(step for part in parts for step in part["step_names"]))
             row["phrases"] = sorted({p for part in parts for p in part["phrases"]})
             row["edited_on"] = max((p["edited_on"] for p in parts if p["edited_on"] is not None), default=None)
         made.append(row)
     return pl.DataFrame(made, schema=found.tasks.schema).sort("n_calls", "task_id", descending=[True, False])
+
+
+def _stability(found: Tasks, assignments: pl.DataFrame, changed: Collection[str]) -> dict[str, float | None]:
+    """Return the stability of the changed tasks that are whole found tasks put together; no others are told.
+
+    A split or a move asks for calls by their text, and the half-samples were kept by task: what they would say of the
+    parts is not known.
+    """
+    if found.task_set is None:
+        return {}
+    before = found.assignments.select("call_id", before="task_id", size=pl.len().over("task_id"))
+    now = assignments.filter(pl.col("task_id").is_in(list(changed))).join(before, on="call_id")
+    parts = now.group_by("task_id", "before").agg(
+        whole=(pl.len() == pl.col("size").first()) & pl.col("before").is_not_null().first()
+    )
+    merged = parts.group_by("task_id").agg("before", pl.col("whole").all()).filter("whole").sort("task_id")
+    return {t: merged_stability(found.task_set.tallies, members) for t, members, _ in merged.rows()}
 
 
 def _counted(

@@ -7,6 +7,7 @@ that the half-samples put together. Else: pairs of a unit of the task and one of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 import polars as pl
@@ -32,8 +33,8 @@ def merged_stability(tallies: pl.DataFrame, members: Collection[str]) -> float |
     """
     mine = tallies.filter(pl.col("task_id").is_in(list(members)))
     inside = mine.filter(pl.col("other") == pl.col("task_id"))
-    pairs = inside.get_column("pairs").sum()
-    if inside.height < len(set(members)) or not pairs:
-        return None
-    strangers = mine.filter(~pl.col("other").is_in(list(members))).get_column("together").sum()
-    return min(float(inside.get_column("together").sum() / (pairs + strangers)), 1.0)
+    strange = mine.filter(~pl.col("other").is_in(list(members)))
+    pairs, kept, strangers = (
+        math.fsum(column) for column in (inside["pairs"], inside["together"], strange["together"])
+    )
+    return min(kept / (pairs + strangers), 1.0) if pairs and inside.height == len(set(members)) else None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import slmlens as sl
 from slmlens.errors import SettingError
+from slmlens.reporting.decisions import unmeasured_words
 from slmlens.spend.ledger import build_ledger
 from slmlens.tasks import gestures
 from slmlens.tasks.decisions import Decision, with_id
@@ -88,7 +89,7 @@ def test_a_merge_has_the_id_of_its_heaviest_part_and_counts_anew(found: sl.Tasks
     now = replay(found, decided(found, lambda n: gestures.merge(n, [i["refund"], i["triage"]], name="desk")))
     merged = row(now.tasks, i["triage"])
     assert (merged["name"], merged["n_calls"], merged["n_units"]) == ("desk", 24 + 18, 24)
-    assert merged["stability"] is None
+    assert merged["stability"] == pytest.approx(1.0, abs=0.02)
     assert set(placed(now.tasks).values()) == {i["triage"], i["summary"], i["translate"], i["escalate"], None}
     check_money_and_rows(now)
 
@@ -101,6 +102,9 @@ def test_a_split_keeps_the_id_on_the_heavier_part(found: sl.Tasks) -> None:
     assert row(now.tasks, new)["n_calls"] == 8
     assert str(row(now.tasks, new)["name"]).endswith(", with “Very URGENT”")
     assert row(now.tasks, new)["call_site"] == row(found, i["triage"])["call_site"]
+    assert row(now.tasks, new)["stability"] is row(now.tasks, i["triage"])["stability"] is None
+    (said,) = unmeasured_words(now.tasks)
+    assert said.startswith("The stability of 2 tasks is not known: a person split it")
     check_money_and_rows(now)
 
 
@@ -131,6 +135,18 @@ def test_a_split_by_step_or_tool_looks_at_the_request_alone(tmp_path: Path, rule
     check_money_and_rows(now)
 
 
+def test_two_parts_of_a_split_put_together_again_are_as_stable_as_before(found: sl.Tasks) -> None:
+    i = ids(found)
+    decisions = decided(
+        found,
+        lambda n: gestures.split(n, i["triage"], phrase="urgent"),
+        lambda n: gestures.merge(n, n.status.item(0, "task_ids").to_list()),
+    )
+    now = replay(found, decisions)
+    assert row(now.tasks, i["triage"])["stability"] == pytest.approx(row(found, i["triage"])["stability"])
+    assert unmeasured_words(now.tasks) == []
+
+
 def test_calls_move_with_their_prompt_into_a_task_from_none(found: sl.Tasks) -> None:
     i = ids(found)
     loose = found.assignments.filter(pl.col("task_id").is_null()).get_column("call_id").to_list()
@@ -139,6 +155,8 @@ def test_calls_move_with_their_prompt_into_a_task_from_none(found: sl.Tasks) -> 
     assert row(now.tasks, i["summary"])["n_calls"] == 21 + 2
     moved = now.tasks.assignments.row(by_predicate=pl.col("call_id") == loose[0], named=True)
     assert (moved["strength"], moved["rule"]) == (1.0, "prompt_only")
+    assert row(now.tasks, i["summary"])["stability"] is None
+    assert "moved calls into it" in unmeasured_words(now.tasks)[0]
     check_money_and_rows(now)
 
 

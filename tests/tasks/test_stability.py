@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from slmlens.tasks.discover import discover_tasks as discover
 from slmlens.tasks.prompts import Prompts, prompts_of
 from slmlens.tasks.sites import find_sites, grow_trees
 from slmlens.tasks.stability import measure_stability, thinned
+from slmlens.tasks.tallies import merged_stability, no_tallies
 from tests.tasks.shop import STEPS, shop
 from tests.tasks.world import Record, log, pair, tasks_of
 
@@ -53,6 +55,34 @@ def test_a_random_division_of_one_step_has_the_stability_of_chance(tmp_path: Pat
     divided = placed.with_columns(site=pl.col("unit_id").replace_strict(side, return_dtype=pl.Int64))
     assert stability(prompts, corpus, placed) == pytest.approx([1.0], abs=0.01)
     assert stability(prompts, corpus, divided) == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_a_merge_by_a_person_has_the_stability_of_one_task_measured_as_such(tmp_path: Path) -> None:
+    prompts, corpus, placed = fitted(tmp_path, [*one_step(60), *shop(tuple(STEPS)[1:3], sessions=50)])
+    rng = random.Random(3)
+    first = placed.get_column("site").drop_nulls()[0]
+    side = {unit: 100 + rng.randrange(2) for unit in sorted(placed.get_column("unit_id"))}
+    by_chance = pl.col("unit_id").replace_strict(side, return_dtype=pl.Int64)
+    divided = placed.with_columns(site=pl.when(pl.col("site") == first).then(by_chance).otherwise("site"))
+    sites = divided.get_column("site").drop_nulls().unique().sort()
+    apart = pl.DataFrame({"site": sites, "task_id": sites.cast(pl.String)})
+    found = measure_stability(prompts, corpus, divided, SETTINGS, task_of_site=apart, fits=4)
+    tallies, alone = found.pairs_by_task(apart), dict(found.by_task(apart).select("task_id", "stability").rows())
+    assert merged_stability(tallies, ["100", "101"]) == pytest.approx(1.0, abs=0.01)
+    for task, own in alone.items():
+        assert merged_stability(tallies, [task]) == pytest.approx(own)
+    for one, other in combinations(alone, 2):
+        joined = apart.with_columns(pl.col("task_id").replace({one: other}))
+        as_one = measure_stability(prompts, corpus, divided, SETTINGS, task_of_site=joined, fits=4).by_task(joined)
+        measured = as_one.filter(pl.col("task_id") == other).item(0, "stability")
+        assert merged_stability(tallies, [one, other]) == pytest.approx(measured)
+
+
+def test_a_merge_with_a_task_that_was_not_measured_is_not_measured() -> None:
+    tallies = pl.DataFrame({"task_id": ["a"], "other": ["a"], "pairs": [90.0], "together": [81.0]})
+    assert merged_stability(tallies, ["a"]) == pytest.approx(0.9)
+    assert merged_stability(tallies, ["a", "rare"]) is None
+    assert merged_stability(no_tallies(), ["a"]) is None
 
 
 def test_two_steps_taken_for_one_have_half_the_stability(tmp_path: Path) -> None:
