@@ -23,7 +23,7 @@ from slmlens.results import Calls, Tasks
 from slmlens.run import MANIFEST
 from slmlens.tasks import decisions as decided
 from slmlens.tasks import naming as names
-from slmlens.tasks.cut import FACT, FOLLOWS, cut_in_words, cut_of
+from slmlens.tasks.cut import FACT, FOLLOWS, cut_as_followed, cut_in_words, cut_of
 from slmlens.tasks.taskset_json import FILE, dump_task_set, load_task_set
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def found_tasks(
     """Find the tasks of a log, under the ids of an earlier run where one is named; store, replay and resume in a run.
 
     A run that has once followed an earlier one goes on following it, also when it is not named again or is gone. A cut
-    that was kept for the run (:mod:`slmlens.tasks.cut`), else for the earlier one, is followed. Without a run, nothing
-    but the ids is taken over.
+    that was kept for the run (:mod:`slmlens.tasks.cut`), else for the earlier one, is followed; where it is the earlier
+    one's, so are its trees (:mod:`slmlens.tasks.regrow`). Without a run, no decisions are taken over.
 
     :param previous: The earlier run's folder, or its ``taskset.json``.
     :param naming: A model that names the tasks. A run keeps its names; where none is named again, nothing is sent.
@@ -94,21 +94,22 @@ def found_tasks(
     from slmlens.tasks.discover import discover_tasks
 
     if run is None:
-        tasks = discover_tasks(calls)
+        known = None if previous is None else task_set_at(previous)
+        tasks = discover_tasks(calls, earlier=known)
         tasks = names.named_by_model(tasks, naming.model, endpoint=naming).tasks if naming else tasks
-        return tasks if previous is None else _succeeding(tasks, _read(_place(previous), previous), _named(previous))
+        return _succeeding(tasks, known)
     if previous is not None and not _is_followed(run, previous):
         _take_over(run, _earlier_at(previous))
     cut, earlier, model = cut_of(run.manifest), _followed_set(run), names.naming_model(run.manifest, naming)
+    known = None if earlier is None else load_task_set(earlier, where=EARLIER)
     if naming and names.unanswered(run.manifest):
         run.reopen("tasks")
 
     def find() -> Tasks:
-        tasks = discover_tasks(calls, settings=cut.settings())
+        tasks = discover_tasks(calls, settings=cut.settings(), earlier=known if cut_as_followed(run.manifest) else None)
         if model is not None:
             tasks = _named_by(model, tasks, run, naming)
-        if earlier is not None:
-            tasks = _succeeding(tasks, earlier, EARLIER)
+        tasks = _succeeding(tasks, known)
         _store(run, tasks)
         return tasks
 
@@ -118,10 +119,11 @@ def found_tasks(
     return _attached(run, decided_stage(run, calls, find, depends))
 
 
-def _succeeding(tasks: Tasks, earlier: str, where: str) -> Tasks:
+def _succeeding(tasks: Tasks, earlier: TaskSet | None) -> Tasks:
+    """Return the tasks under the ids of the earlier run, if there is one."""
     from slmlens.tasks.lineage import with_earlier_ids
 
-    return with_earlier_ids(tasks, load_task_set(earlier, where=where))
+    return tasks if earlier is None else with_earlier_ids(tasks, earlier)
 
 
 def discovery_in_words(facts: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 
 from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import Corpus
+from slmlens.tasks.joining import join_sites
 from slmlens.tasks.shingles import U64
 from slmlens.tasks.sites import CallSite
 
@@ -29,19 +29,8 @@ def joined_alike(
 
     :returns: The sites left and the calls' places; of two the one with more calls stands for both.
     """
-    size = dict(placed.drop_nulls("site").group_by("site").len().rows())
-    by_number = {s.number: s for s in sites}
-    stands_for = {s.number: s.number for s in sites}
-    for _, one, other in sorted(_pairs(sites, corpus, settings)):
-        kept, gone = sorted((stands_for[one], stands_for[other]), key=lambda n: (-size[n], n))
-        if kept == gone:
-            continue
-        stands_for = {n: kept if to == gone else to for n, to in stands_for.items()}
-        size[kept] += size[gone]
-        earlier = np.union1d(by_number[kept].earlier, by_number[gone].core)
-        by_number[kept] = replace(by_number[kept], earlier=np.union1d(earlier, by_number[gone].earlier))
-    left = [by_number[n] for n in sorted(set(stands_for.values()))]
-    return left, placed.with_columns(pl.col("site").replace(stands_for))
+    pairs = [(one, other) for _, one, other in sorted(_pairs(sites, corpus, settings))]
+    return join_sites(sites, placed, pairs)
 
 
 def _pairs(sites: Sequence[CallSite], corpus: Corpus, settings: SkeletonSettings) -> list[tuple[float, int, int]]:

@@ -41,8 +41,11 @@ class Corpus:
     directive: npt.NDArray[np.bool_]
 
 
-def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
-    """Return the corpus of all variants, with the shingles that at least ``k_task`` units or contents share."""
+def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3, known: U64 | None = None) -> Corpus:
+    """Return the corpus of all variants, with the shingles that at least ``k_task`` units or contents share.
+
+    :param known: Hashes that are kept although fewer share them: those that an earlier run's trees ask for.
+    """
     uses = _message_uses(prompts.variants)
     pairs = (
         prompts.calls.drop_nulls("variant")
@@ -56,7 +59,8 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3) -> Corpus:
     columns, inverse = np.unique(hashes, return_inverse=True)
     content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
     held = _ones(rows, inverse, (uses.rows.height, len(columns)))
-    recurring = np.flatnonzero(held.T @ _units_of_rows(uses, pairs, content, k_task) >= k_task)
+    recurs = held.T @ _units_of_rows(uses, pairs, content, k_task) >= k_task
+    recurring = np.flatnonzero(recurs if known is None else recurs | np.isin(columns, known))
     part = np.zeros(len(columns), dtype=np.int64)
     part[inverse] = uses.rows.get_column("part").to_numpy()[rows]
     directive = np.zeros(len(columns), dtype=bool)

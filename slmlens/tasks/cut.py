@@ -127,6 +127,14 @@ def cut_of(facts: Mapping[str, object]) -> Cut:
     return Cut(**record)
 
 
+def cut_as_followed(facts: Mapping[str, object]) -> bool:
+    """Tell whether a run's cut is that of the run it follows.
+
+    :param facts: Its manifest.
+    """
+    return cut_of(facts) == cut_of({FOLLOWS: _followed(facts)})
+
+
 def cut_in_words(facts: Mapping[str, object]) -> list[str]:
     """Return a sentence on the cut that a person chose for a run; none where it is the usual one.
 

@@ -12,15 +12,17 @@ from slmlens.results import Calls, Tasks
 from slmlens.tables import AssignmentsTable, ItemsTable, TasksTable, checked
 from slmlens.tasks.alike import joined_alike
 from slmlens.tasks.blocks import SkeletonSettings
-from slmlens.tasks.corpus import build_corpus
+from slmlens.tasks.corpus import Corpus, build_corpus
 from slmlens.tasks.describe import describe, site_texts
 from slmlens.tasks.forms import answer_forms, kind_of
 from slmlens.tasks.identity import anchor_of, task_ids
-from slmlens.tasks.prompts import prompts_of
+from slmlens.tasks.prompts import Prompts, prompts_of
+from slmlens.tasks.regrow import grow_trees_along, joined_again
 from slmlens.tasks.shingles import stable_hash
 from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
+from slmlens.tasks.skeletons import Node
 from slmlens.tasks.stability import FITS, measure_stability, waking_workers
-from slmlens.tasks.taskset import final_tasks, task_set_of
+from slmlens.tasks.taskset import TaskSet, final_tasks, task_set_of
 from slmlens.tasks.versions import joined_versions
 
 
@@ -42,23 +44,27 @@ class DiscoverySettings:
     seed: int = 0
 
 
-def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -> Tasks:
+def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, earlier: TaskSet | None = None) -> Tasks:
     """Find the steps that recur across sessions and assign every call to one of them, or to none.
 
     Only prompts are looked at: an answer never shapes a task, and the order of rows never matters.
 
     :param calls: The calls; a call without a logged prompt stays unassigned unless its step is declared.
     :param settings: The defaults are meant for any log.
+    :param earlier: Task set of an earlier run, made with the same settings: its cut is kept wherever this log does not
+        speak against it beyond doubt. The ids are this log's own (:func:`slmlens.tasks.lineage.with_earlier_ids`).
     :returns: ``Tasks`` with one assignment row a call, ``task_id`` null where no task fits.
     """
     settings = settings or DiscoverySettings()
     workers = waking_workers(calls.calls.height) if settings.fits else None
     prompts = prompts_of(calls, k_task=settings.k_task)
-    corpus = build_corpus(calls, prompts, k_task=settings.k_task)
+    known = None if earlier is None else earlier.phrases_asked()
+    corpus = build_corpus(calls, prompts, k_task=settings.k_task, known=known)
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
-    trees = grow_trees(prompts, corpus, skeleton)
-    sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton)
-    sites, joined = joined_alike(sites, fitted, corpus, skeleton)
+    trees, was = _grown(prompts, corpus, skeleton, earlier)
+    sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton, was)
+    sites, joined = joined_again(sites, fitted)
+    sites, joined = joined_alike(sites, joined, corpus, skeleton)
     texts = site_texts(calls, prompts, sites, joined)
     words = {n: t.fixed_words() for n, t in texts.items()}
     sites, joined = joined_versions(sites, joined, words, k_task=settings.k_task)
@@ -91,6 +97,15 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None) -
             tallies=found.pairs_by_task(final),
         ),
     )
+
+
+def _grown(
+    prompts: Prompts, corpus: Corpus, settings: SkeletonSettings, earlier: TaskSet | None
+) -> tuple[dict[str, Node], dict[int, str]]:
+    """Return the trees, and the earlier task of each site that goes on with one."""
+    if earlier is None:
+        return grow_trees(prompts, corpus, settings), {}
+    return grow_trees_along(prompts, corpus, settings, earlier)
 
 
 def _with_ids(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,7 @@ class CallSite:
     :param application: Number of its application.
     :param edited_on: When its prompt was last edited, if a hand-over was seen.
     :param earlier: Phrases of its prompt before that.
+    :param was: The earlier run's task that it goes on with; None: it is new, or no run is followed.
     """
 
     number: int
@@ -43,38 +44,51 @@ class CallSite:
     application: int = 0
     edited_on: dt.datetime | None = None
     earlier: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    was: str | None = None
 
 
 def grow_trees(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> dict[str, Node]:
     """Return one skeleton tree for each partition of the prompts; site numbers are unique over all of them."""
-    rows = _rows_of_partitions(prompts)
+    rows = rows_of_partitions(prompts)
     return dict(zip(rows, fit_skeletons(corpus, list(rows.values()), settings), strict=True))
 
 
 def find_sites(
-    calls: Calls, prompts: Prompts, corpus: Corpus, trees: Mapping[str, Node], settings: SkeletonSettings
+    calls: Calls,
+    prompts: Prompts,
+    corpus: Corpus,
+    trees: Mapping[str, Node],
+    settings: SkeletonSettings,
+    was: Mapping[int, str] | None = None,
 ) -> tuple[list[CallSite], pl.DataFrame]:
     """Return the call sites that recur, and every call's place.
 
     :param trees: Of :func:`grow_trees`.
+    :param was: The earlier run's task that a site goes on with, by its number; sites of one task recur together.
     :returns: Sites, and the rows of ``prompts.calls`` with ``site`` (null: unassigned) and ``strength`` beside them.
     """
     sites, by_variant = _fitted(prompts, corpus, trees, settings)
     placed = prompts.calls.join(by_variant, on="variant", how="left", maintain_order="left")
     sites, placed = _with_declared_steps(sites, placed, settings.k_task)
     placed = _with_units(sites, placed)
-    recurring = (
-        placed.drop_nulls("site")
-        .group_by("site")
-        .agg(pl.col("unit_id").n_unique())
-        .filter(pl.col("unit_id") >= settings.k_task)
-    )
-    placed = _only(placed, recurring.get_column("site"))
-    sites = [s for s in sites if s.number in set(recurring.get_column("site").to_list())]
+    recurring = _recurring(placed, settings.k_task, was or {})
+    placed = _only(placed, recurring)
+    sites = [replace(s, was=(was or {}).get(s.number)) for s in sites if s.number in set(recurring.to_list())]
     return _in_applications(calls, sites, placed, settings.k_task), placed
 
 
-def _rows_of_partitions(prompts: Prompts) -> dict[str, I64]:
+def _recurring(placed: pl.DataFrame, k_task: int, was: Mapping[int, str]) -> pl.Series:
+    """Return the sites of which, with those that were one task with them, enough units hold calls."""
+    site = pl.col("site")
+    together = placed.drop_nulls("site").select(
+        "site", "unit_id", task=pl.coalesce(site.replace_strict(dict(was), default=None, return_dtype=pl.String), site)
+    )
+    units = together.group_by("task").agg(pl.col("unit_id").n_unique(), site.unique())
+    return units.filter(pl.col("unit_id") >= k_task).get_column("site").explode()
+
+
+def rows_of_partitions(prompts: Prompts) -> dict[str, I64]:
+    """Return the variants of each declared place."""
     partitions = (
         prompts.variants.with_row_index("variant")
         .group_by("partition", maintain_order=True)
@@ -89,7 +103,7 @@ def _fitted(
     site = np.full(prompts.variants.height, UNASSIGNED, dtype=np.int64)
     strength = np.zeros(prompts.variants.height)
     sites = []
-    for partition, mine in _rows_of_partitions(prompts).items():
+    for partition, mine in rows_of_partitions(prompts).items():
         tree = trees[partition]
         site[mine], strength[mine] = assign(tree, corpus.matrix[mine], corpus.hashes, settings.contained)
         service, step = declared(partition)

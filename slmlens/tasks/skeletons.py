@@ -18,6 +18,8 @@ from slmlens.tasks.shingles import I64, U64
 
 UNASSIGNED = -1
 MAX_DEPTH = 40
+FIRM = 0.98
+"""Share of a group's weight that holds a phrase an identity may rest on."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Node:
 
     :param site: Number of the call site, or UNASSIGNED.
     :param core: Hashes of the phrases its prompts share.
-    :param firm: Those of them that at least 98 % of the weight holds: what an identity may rest on.
+    :param firm: Those of them that at least ``FIRM`` of the weight holds: what an identity may rest on.
     :param by_content: Its units are distinct slot contents, because too few sessions hold it.
     :param blocks: Hashes that tell each child apart.
     :param children: One a block.
@@ -44,8 +46,8 @@ class Node:
 
 def fit_skeletons(corpus: Corpus, partitions: list[I64], settings: SkeletonSettings) -> list[Node]:
     """Return one tree a partition (rows of the corpus that share their declared service and step)."""
-    fitter = _Fitter(corpus, settings)
-    return [fitter.fit(rows) for rows in partitions]
+    grower = Grower(corpus, settings)
+    return [grower.fit(rows) for rows in partitions]
 
 
 def sites_of(node: Node) -> list[Node]:
@@ -72,12 +74,12 @@ def _descend(node: Node, matrix: Sparse, hashes: U64, contained: float, rows: I6
     if not len(rows):
         return
     if node.children:
-        goes_to = _route(matrix[rows], hashes, node.blocks, contained)
+        goes_to = route(matrix[rows], hashes, node.blocks, contained)
         for at, child in enumerate(node.children):
             _descend(child, matrix, hashes, contained, rows[goes_to == at], site, strength)
         left = rows[goes_to < 0]
     else:
-        held = _containment(matrix[rows], hashes, (node.core,))[:, 0]
+        held = containment(matrix[rows], hashes, (node.core,))[:, 0]
         fits = held >= contained
         if node.site != UNASSIGNED:
             site[rows[fits]] = node.site
@@ -87,13 +89,13 @@ def _descend(node: Node, matrix: Sparse, hashes: U64, contained: float, rows: I6
         _descend(node.rest, matrix, hashes, contained, left, site, strength)
 
 
-def _route(matrix: Sparse, hashes: U64, blocks: tuple[U64, ...], contained: float) -> I64:
+def route(matrix: Sparse, hashes: U64, blocks: tuple[U64, ...], contained: float) -> I64:
     """Return for each row the block it holds most of, or -1 where it holds less than the contained share of any."""
-    held = _containment(matrix, hashes, blocks)
+    held = containment(matrix, hashes, blocks)
     return np.where(held.max(axis=1) >= contained, held.argmax(axis=1), -1)
 
 
-def _containment(matrix: Sparse, hashes: U64, wanted: Sequence[U64]) -> Floats:
+def containment(matrix: Sparse, hashes: U64, wanted: Sequence[U64]) -> Floats:
     """Return rows x sets: the share of each wanted set that each row holds; 0 for an empty set."""
     from scipy import sparse
 
@@ -108,8 +110,8 @@ def _containment(matrix: Sparse, hashes: U64, wanted: Sequence[U64]) -> Floats:
     return held
 
 
-class _Fitter:
-    """Grows the trees; numbers the sites."""
+class Grower:
+    """Grows trees; numbers their sites."""
 
     def __init__(self, corpus: Corpus, settings: SkeletonSettings) -> None:
         self.corpus = corpus
@@ -117,57 +119,65 @@ class _Fitter:
         self.sites = 0
 
     def fit(self, rows: I64) -> Node:
-        return self._remainder(rows, depth=0, by_content=False) or self._nothing()
+        """Return the tree of some rows of the corpus."""
+        return self.remainder(rows, depth=0, by_content=False) or self.nothing()
 
-    def _nothing(self) -> Node:
+    def nothing(self) -> Node:
+        """Return a tree that assigns no prompt."""
         empty = np.zeros(0, dtype=np.uint64)
         return Node(UNASSIGNED, empty, empty, by_content=False)
 
-    def _grow(self, rows: I64, depth: int, *, by_content: bool) -> Node:
+    def number(self) -> int:
+        """Return the number of a further site."""
+        self.sites += 1
+        return self.sites - 1
+
+    def grow(self, rows: I64, depth: int, *, by_content: bool) -> Node:
+        """Return the tree of a group: its alternatives, or the call site that it is."""
         group = group_of(self.corpus, rows, self.settings, by_content=by_content)
         core = group.recurs & (group.share >= self.settings.core_share)
         has_core = int(core.sum()) >= self.settings.min_core
         blocks = find_blocks(group, self.corpus, self.settings, has_core=has_core) if depth < MAX_DEPTH else []
         chosen = choose_alternatives(group, blocks, self.settings, has_core=has_core, by_content=by_content)
         hashes = self.corpus.hashes[core]
-        firm = self.corpus.hashes[core & (group.share >= 0.98)]  # noqa: PLR2004 - see Node.firm
+        firm = self.corpus.hashes[core & (group.share >= FIRM)]
         if not chosen:
-            return self._site(rows, hashes, firm, depth, by_content=by_content)
+            return self.make_site(rows, hashes, firm, depth, by_content=by_content)
         blocks_hashes = tuple(self.corpus.hashes[b.columns] for b in chosen)
-        goes_to = _route(group.matrix, self.corpus.hashes, blocks_hashes, self.settings.contained)
+        goes_to = route(group.matrix, self.corpus.hashes, blocks_hashes, self.settings.contained)
         kept = [at for at in range(len(chosen)) if (goes_to == at).any()]
-        children = tuple(self._grow(rows[goes_to == at], depth + 1, by_content=by_content) for at in kept)
-        rest = self._rest(rows[goes_to < 0], len(rows), depth, by_content=by_content)
+        children = tuple(self.grow(rows[goes_to == at], depth + 1, by_content=by_content) for at in kept)
+        rest = self.rest_of(rows[goes_to < 0], len(rows), depth, by_content=by_content)
         return Node(UNASSIGNED, hashes, firm, by_content, tuple(blocks_hashes[at] for at in kept), children, rest)
 
-    def _site(self, rows: I64, core: U64, firm: U64, depth: int, *, by_content: bool) -> Node:
+    def make_site(self, rows: I64, core: U64, firm: U64, depth: int, *, by_content: bool) -> Node:
         """Make the rows that hold the core a call site, and look at the others on their own."""
         if not len(core):
-            rest = self._rest(rows, len(rows), depth, by_content=by_content)
-            return rest or self._nothing()
-        number = self.sites
-        self.sites += 1
-        held = _containment(self.corpus.matrix[rows], self.corpus.hashes, (core,))[:, 0]
-        rest = self._rest(rows[held < self.settings.contained], len(rows), depth, by_content=by_content)
+            rest = self.rest_of(rows, len(rows), depth, by_content=by_content)
+            return rest or self.nothing()
+        number = self.number()
+        held = containment(self.corpus.matrix[rows], self.corpus.hashes, (core,))[:, 0]
+        rest = self.rest_of(rows[held < self.settings.contained], len(rows), depth, by_content=by_content)
         return Node(number, core, firm if len(firm) else core, by_content, rest=rest)
 
-    def _rest(self, rows: I64, of: int, depth: int, *, by_content: bool) -> Node | None:
+    def rest_of(self, rows: I64, of: int, depth: int, *, by_content: bool) -> Node | None:
         """Fit the rows that a node left over: by sessions if enough hold them, else by distinct contents."""
         if not len(rows) or depth >= MAX_DEPTH:
             return None
         if len(rows) < of:
-            return self._remainder(rows, depth + 1, by_content=by_content)
+            return self.remainder(rows, depth + 1, by_content=by_content)
         return None if by_content else self._by_content(rows, depth + 1)
 
-    def _remainder(self, rows: I64, depth: int, *, by_content: bool) -> Node | None:
+    def remainder(self, rows: I64, depth: int, *, by_content: bool) -> Node | None:
+        """Grow rows by sessions if enough hold them, else by distinct contents; None where neither recurs."""
         if not by_content and self._n_units(rows) >= self.settings.k_task:
-            return self._grow(rows, depth, by_content=False)
+            return self.grow(rows, depth, by_content=False)
         return self._by_content(rows, depth)
 
     def _by_content(self, rows: I64, depth: int) -> Node | None:
         if len(np.unique(self.corpus.content[rows])) < self.settings.k_task:
             return None
-        return self._grow(rows, depth, by_content=True)
+        return self.grow(rows, depth, by_content=True)
 
     def _n_units(self, rows: I64) -> int:
         mine = np.zeros(self.corpus.matrix.shape[0], dtype=bool)

@@ -5,7 +5,7 @@ It holds hashes of recurring phrases, task ids and task names (k-anonymous alrea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -60,6 +60,11 @@ class TaskSet:
     contained: float
     agreement: RuleAgreement | None = field(default=None)
     tallies: pl.DataFrame = field(default_factory=no_tallies, repr=False)
+
+    def phrases_asked(self) -> U64:
+        """Return the sorted hashes of every phrase that a tree asks for."""
+        asked = [phrases for tree in self.trees.values() for phrases in _asked(tree)]
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *asked]))
 
     def renamed(self, ids: Mapping[str, str]) -> TaskSet:
         """Return the same tasks under other ids; those not named keep theirs."""
@@ -182,7 +187,7 @@ def _routed(task_set: TaskSet, calls: Calls, prompts: Prompts) -> pl.DataFrame:
 
 def _placed_variants(task_set: TaskSet, calls: Calls, prompts: Prompts, routed: pl.DataFrame) -> list[pl.DataFrame]:
     """Return, for each tree, ``place, variant, task_id, strength, by_content`` of the prompts that go to it."""
-    columns = _vocabulary(task_set.trees.values())
+    columns = task_set.phrases_asked()
     wanted = routed.select("place", "variant").drop_nulls().unique().sort("place", "variant")
     if not wanted.height or not len(columns):
         return []
@@ -208,11 +213,6 @@ def _placed_variants(task_set: TaskSet, calls: Calls, prompts: Prompts, routed: 
             )
         )
     return found
-
-
-def _vocabulary(trees: Iterable[Node]) -> U64:
-    """Return the sorted hashes of every phrase that a tree asks for."""
-    return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *(h for tree in trees for h in _asked(tree))]))
 
 
 def _asked(node: Node) -> Iterator[U64]:

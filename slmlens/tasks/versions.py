@@ -8,12 +8,11 @@ version of that one. A place with fewer than twice ``k_task`` units is left alon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 
-import numpy as np
 import polars as pl
 
+from slmlens.tasks.joining import join_sites
 from slmlens.tasks.sites import CallSite
 
 VERSION = 0.5
@@ -31,20 +30,8 @@ def joined_versions(
     """
     known = placed.drop_nulls("site")
     units = {n: frozenset(u) for n, u in known.group_by("site").agg(pl.col("unit_id").unique()).rows()}
-    size = dict(known.group_by("site").len().rows())
-    by_number = {s.number: s for s in sites}
-    stands_for = {s.number: s.number for s in sites}
-    for _, one, other in sorted(_alike(_rare_pairs(sites, units, k_task), words)):
-        kept, gone = sorted((stands_for[one], stands_for[other]), key=lambda n: (-size[n], n))
-        if kept == gone or min(len(units[kept]), len(units[gone])) > k_task:
-            continue
-        stands_for = {n: kept if to == gone else to for n, to in stands_for.items()}
-        size[kept] += size[gone]
-        units[kept] |= units[gone]
-        earlier = np.union1d(by_number[kept].earlier, by_number[gone].core)
-        by_number[kept] = replace(by_number[kept], earlier=np.union1d(earlier, by_number[gone].earlier))
-    left = [by_number[n] for n in sorted(set(stands_for.values()))]
-    return left, placed.with_columns(pl.col("site").replace(stands_for))
+    pairs = [(one, other) for _, one, other in sorted(_alike(_rare_pairs(sites, units, k_task), words))]
+    return join_sites(sites, placed, pairs, rare=k_task)
 
 
 def _rare_pairs(sites: Sequence[CallSite], units: Mapping[int, frozenset[str]], k_task: int) -> list[tuple[int, int]]:
