@@ -101,7 +101,7 @@ class KindsFold:
         self.split.layout.width = "auto"
         self.split.on_click(self._split)
         self.offer = make.HBox([self.rule, self.split])
-        self.view = make.VBox([self.look, self.found, self.offer])
+        self.view = make.VBox([make.HBox([self.look]), self.found, self.offer])
         self._show(None)
 
     def enable(self) -> None:
@@ -135,6 +135,7 @@ class KindsFold:
                 self.found.value += kinds_grid(kinds)._repr_html_()
         rules = () if kinds is None else kinds.rules
         self.rule.options = [(f"part {rule.part + 1}: {rule.words}", rule) for rule in rules]
+        self.rule.value = rules[0] if rules else None
         self.offer.layout.display = "" if rules else "none"
 
 

@@ -32,8 +32,8 @@ SYMBOLS = ("circle", "diamond", "triangle-up", "square", "star")
 
 _REST, _LOOSE = "#8d97a5", "#c3cad3"
 _LARGEST, _SMALLEST = 24, 5
-_LEGEND_CHARS, _HOVER_CHARS = 44, 56
-_FADED = 0.08
+_LEGEND_CHARS, _HOVER_CHARS, _NOTE_CHARS = 34, 56, 100
+_FADED = 0.06
 _HEIGHT = 640
 _UNITS = {"session": "session", "trace": "trace", "slot": "content"}
 
@@ -212,7 +212,7 @@ def _layout(tasks: Tasks, marks: pl.DataFrame, projection: Projection) -> dict[s
         *([projection.said] if projection.said else []),
         *([f"{counted(missing, 'call')} without a text, or with a rare one, are not drawn."] if missing else []),
     ]
-    subtitle = "<br>".join(wrapped(note, 150) for note in [" ".join(notes[:2]), *notes[2:]])
+    subtitle = "<br>".join(wrapped(note, _NOTE_CHARS) for note in notes)
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     drawn = f"{counted(marks.height, 'mark')} for {counted(tasks.tasks.height, 'task')}"
     shared = chart_layout(f"What the prompts say: {drawn}", subtitle)

@@ -6,12 +6,13 @@ says nearly the same as a part does, that rule can be decided on; it is replayed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from slmlens.reporting.grid import Grid
-from slmlens.reporting.text import counted, percent
+from slmlens.reporting.text import counted, joined, percent
 from slmlens.results import Tasks
 from slmlens.tasks.encoders import Encoder, VectorCache
 from slmlens.tasks.forms import answer_forms, kind_of
@@ -35,6 +36,7 @@ NARROWER = 0.05
 
 _RULE_WORDS = {"phrase": "the word “{}”", "step": "the declared step “{}”", "tool": "the tool “{}” on offer"}
 _SHOWN_FORMS = 2
+_MOST_RULES = 4
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Kinds:
     :param parts: ``PARTS_SCHEMA`` of :mod:`slmlens.tasks.meaning`; empty where not worth a look.
     :param forms: ``part`` (null: the whole task), ``form``, ``n``: how often each form of answer came, the names in it
         left out where too few sessions share it.
-    :param rules: What can be decided on, at most one a part.
+    :param rules: What can be decided on, a few a part, the best first.
     """
 
     task_id: str
@@ -158,7 +160,6 @@ def kinds_grid(kinds: Kinds) -> Grid:
     :returns: Columns ``part``, ``words it holds more often`` (that enough sessions share), ``calls``, ``sessions``,
         ``its answers`` (the commonest forms) and ``rule that says it`` (or empty).
     """
-    rules = {rule.part: rule.words for rule in kinds.rules}
     rows = [
         {
             "part": "the task, unsplit",
@@ -176,12 +177,12 @@ def kinds_grid(kinds: Kinds) -> Grid:
             "calls": f"{row['n_calls']:,}",
             "sessions": f"{row['n_units']:,}",
             "its answers": _forms_words(kinds, row["part"]),
-            "rule that says it": rules.get(row["part"], ""),
+            "rule that says it": _rules_words([rule for rule in kinds.rules if rule.part == row["part"]]),
         }
         for row in kinds.parts.iter_rows(named=True)
     ]
     frame = pl.DataFrame(rows if kinds.parts.height else rows[:0], schema=dict.fromkeys(rows[0], pl.String))
-    return Grid(frame, numbers=("calls", "sessions"), strong="part", empty="No parts to show.")
+    return Grid(frame, numbers=("calls", "sessions"), empty="No parts to show.")
 
 
 def _good_for(kinds: Kinds) -> str:
@@ -222,6 +223,11 @@ def _forms_words(kinds: Kinds, part: int | None) -> str:
     return "; ".join(f"{form} {percent(n / total)}" for form, n in rows.select("form", "n").head(_SHOWN_FORMS).rows())
 
 
+def _rules_words(rules: Sequence[Rule]) -> str:
+    also = joined([f"“{rule.value}”" for rule in rules[1:]])
+    return "" if not rules else f"{rules[0].words}; also {also}" if also else rules[0].words
+
+
 def _forms(tasks: Tasks, placed: pl.DataFrame, k_show: int) -> pl.DataFrame:
     units = tasks.assignments.select("call_id", "unit_id")
     rows = placed.join(answer_forms(tasks.calls), on="call_id").join(units, on="call_id")
@@ -234,7 +240,7 @@ def _forms(tasks: Tasks, placed: pl.DataFrame, k_show: int) -> pl.DataFrame:
 
 
 def _rules(tasks: Tasks, placed: pl.DataFrame, k_show: int) -> tuple[Rule, ...]:
-    """Return, for each part, the rule that says it best, if any says it well enough."""
+    """Return the rules that say a part well enough, the best first; a person knows which of equal ones is meant."""
     if placed.is_empty():
         return ()
     units = tasks.assignments.select("call_id", "unit_id")
@@ -248,9 +254,8 @@ def _rules(tasks: Tasks, placed: pl.DataFrame, k_show: int) -> tuple[Rule, ...]:
         .filter((pl.col("units") >= k_show) & (pl.col("everywhere") < placed.height))
         .with_columns(same=pl.col("n") / (pl.col("everywhere") + pl.col("size") - pl.col("n")))
         .filter(pl.col("same") >= SAYS_IT)
-        .with_columns(pl.col("same").round(2), length=pl.col("value").str.len_chars())
-        .sort("part", "same", "kind", "length", "value", descending=[False, True, False, True, False])
-        .unique("part", keep="first", maintain_order=True)
+        .sort(pl.col("part"), pl.col("same").round(2), "kind", "value", descending=[False, True, False, False])
+        .filter(pl.int_range(pl.len()).over("part") < _MOST_RULES)
     )
     return tuple(
         Rule(

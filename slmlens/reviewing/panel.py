@@ -66,8 +66,8 @@ BUTTONS = {
 def review(tasks: Tasks, *, run: Folder | None = None, author: str | None = None, raises: bool | None = None) -> Panel:
     """Open a panel to correct tasks by hand: rename, merge, split, set aside, undo, and cut them finer or coarser.
 
-    Each gesture is written to the run's ``decisions.yaml`` at once; a cut is only tried until it is kept. The map of the
-    prompts and the kinds of work inside a task are made when they are asked for.
+    Each gesture is written to the run's ``decisions.yaml`` at once; a cut is only tried until it is kept. The map
+    of the prompts and the kinds of work inside a task are made when they are asked for.
 
     :param tasks: Tasks, as ``discover_tasks`` returns them.
     :param run: The run they belong to; None keeps the decisions in memory only.
@@ -291,8 +291,8 @@ class Panel:
         )
         self.undo_of = make.Dropdown(description="undo", options=[(LAST, "")])
         self.rows = make.VBox(layout=make.Layout(max_height="27em", overflow="hidden auto"))
-        self.unassigned = make.HTML(layout=make.Layout(flex="1"))
-        head = make.HTML(HEADS_HTML, layout=make.Layout(flex="1"))
+        self.unassigned = make.HTML(layout=make.Layout(flex="1 1 0", min_width="0"))
+        head = make.HTML(HEADS_HTML, layout=make.Layout(flex="1 1 0", min_width="0"))
         self.table = make.VBox(
             [
                 self.find,
@@ -348,8 +348,8 @@ class Panel:
 
     def _row(self) -> RowWidget:
         make = self._make
-        check = make.Checkbox(indent=False, layout=make.Layout(width=_NAME_WIDTH))
-        cells = make.HTML(layout=make.Layout(flex="1"))
+        check = make.Checkbox(indent=False, layout=make.Layout(flex=f"0 0 {_NAME_WIDTH}", min_width="0"))
+        cells = make.HTML(layout=make.Layout(flex="1 1 0", min_width="0"))
         widget = RowWidget("", check, cells, make.HBox([check, cells], layout=make.Layout(min_height="2em")))
         check.observe(lambda _: self._toggled(widget), "value")
         return widget

@@ -32,7 +32,8 @@ _STATUS = {
     "conflicting": "contradicts another",
     "undone": "taken back",
 }
-_GRID = "display:grid;grid-template-columns:10em 5em 6em 7em 4.5em 6em 1fr;gap:0 1em;font-variant-numeric:tabular-nums"
+_COLUMNS = "grid-template-columns:minmax(3em,10em) 4em 5em 6em 4em 5em minmax(0,1fr);gap:0 .8em"
+_GRID = f"display:grid;{_COLUMNS};font-variant-numeric:tabular-nums"
 _RIGHT = "text-align:right;white-space:nowrap"
 _CUT_OFF = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 
