@@ -63,7 +63,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
     trees, was = _grown(prompts, corpus, skeleton, earlier)
     sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton, was)
-    sites, joined = joined_again(sites, fitted)
+    sites, joined = joined_again(sites, fitted, k_task=settings.k_task)
     sites, joined = joined_alike(sites, joined, corpus, skeleton)
     texts = site_texts(calls, prompts, sites, joined)
     words = {n: t.fixed_words() for n, t in texts.items()}

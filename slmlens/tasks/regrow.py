@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -42,13 +41,18 @@ def grow_trees_along(
     return trees, {new: task for new, task in tasks.items() if task is not None}
 
 
-def joined_again(sites: Sequence[CallSite], placed: pl.DataFrame) -> tuple[list[CallSite], pl.DataFrame]:
-    """Join the sites that were one task in the earlier run."""
+def joined_again(
+    sites: Sequence[CallSite], placed: pl.DataFrame, *, k_task: int
+) -> tuple[list[CallSite], pl.DataFrame]:
+    """Join the sites that were one task in the earlier run, but for those that this log shows beyond doubt."""
+    size = dict(placed.drop_nulls("site").group_by("site").len().rows())
     of_task: dict[str, list[int]] = {}
     for site in sites:
         if site.was is not None:
             of_task.setdefault(site.was, []).append(site.number)
-    return join_sites(sites, placed, [pair for numbers in of_task.values() for pair in pairwise(sorted(numbers))])
+    largest = {task: min(numbers, key=lambda n: (-size[n], n)) for task, numbers in of_task.items()}
+    pairs = [(largest[task], n) for task in sorted(of_task) for n in sorted(of_task[task])]
+    return join_sites(sites, placed, pairs, rare=2 * k_task - 1)
 
 
 class Regrower(Grower):
