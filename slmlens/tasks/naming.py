@@ -53,7 +53,7 @@ _INSTRUCTION = (
 )
 _WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}\p{N}][\p{L}\p{M}\p{N}'\u2019-]*")
 _NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
-_ALLOWED = regex.compile(r"[\p{L}\p{M}\p{N} '\u2019\-,./&+()·:]+")
+_ALLOWED = regex.compile(r"[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} '\u2019\-,.&+()·:]|/(?!/))*")
 _NUMBERED = regex.compile(r"(?:c|cluster|task|step|group|topic|workload|category|name)[\s_\-#:.]*\d*", regex.IGNORECASE)
 _SPACES = regex.compile(" +")
 _THOUGHT = regex.compile(r"<think>.*?</think>", regex.DOTALL)
