@@ -355,6 +355,16 @@ class ActionsTable(dy.Schema):
     levers = dy.List(
         dy.Struct({"name": dy.String(), "saving_month_nusd": dy.Int64(nullable=True), "note": dy.String()})
     )
+    ladder = dy.List(  # cache, code, prompt caching, batch rate, and what each rests on
+        dy.Struct(
+            {
+                "name": dy.String(),
+                "serves": dy.Bool(),
+                "saving_month_nusd": dy.Int64(nullable=True),
+                "rests_on": dy.String(),
+            }
+        )
+    )
     candidates = dy.List(dy.Struct({"slm": dy.String(), "accepted": dy.Bool(), "reason": dy.String()}))
     flips = dy.List(dy.String())  # sentences: which fact, at which value, changes the answer
     reasons = dy.List(dy.String())

@@ -91,7 +91,8 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "money": _money(task, summary),
         "reasons": [sentence(text) for text in task["reasons"][:_REASONS]],
         "flips": [sentence(text) for text in task["flips"][:_REASONS]],
-        "levers": [_lever(entry) for entry in task["levers"][:_LIST_ITEMS]],
+        "levers": [_lever(entry) for entry in _further_levers(task)[:_LIST_ITEMS]],
+        "ladder": [_rung(rung) for rung in task.get("ladder", ())],
         "candidates": _candidates(task["candidates"]),
         "candidates_left": max(0, len(task["candidates"]) - _LIST_ITEMS),
         "failures": [f"{n:,} {_FAILED[status]}" for status, n in task["failures"].items()],
@@ -224,6 +225,22 @@ def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
 def _candidates(candidates: Sequence[Json]) -> list[Json]:
     """Return the first few models, those still in the running before those ruled out."""
     return sorted(candidates, key=lambda entry: not entry["accepted"])[:_LIST_ITEMS]
+
+
+def _further_levers(task: Json) -> list[Json]:
+    """Return the levers that are no rung of the ladder, where they stand already."""
+    rungs = {rung["name"] for rung in task.get("ladder", ())}
+    return [lever for lever in task["levers"] if lever["name"] not in rungs]
+
+
+def _rung(rung: Json) -> dict[str, Any]:
+    saving = rung["saving_month_usd"]
+    worth = "" if saving is None else f", about {usd_about(saving)} a month"
+    return {
+        "name": rung["name"],
+        "said": f"serves{worth}" if rung["serves"] else "does not serve",
+        "rests_on": rung["rests_on"],
+    }
 
 
 def _lever(lever: Json) -> dict[str, str]:

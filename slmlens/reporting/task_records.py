@@ -119,6 +119,15 @@ def task_record(
             {"name": lever["name"], "saving_month_usd": cents(lever["saving_month_nusd"]), "note": lever["note"]}
             for lever in row["levers"]
         ],
+        "ladder": [
+            {
+                "name": rung["name"],
+                "serves": rung["serves"],
+                "saving_month_usd": cents(rung["saving_month_nusd"]),
+                "rests_on": rung["rests_on"],
+            }
+            for rung in row["ladder"]
+        ],
         "reasons": list(dict.fromkeys([*row["reasons"], *row["action_reasons"]])),
         "pilot_calls": row["pilot_calls"],
         "candidates": [dict(candidate) for candidate in row["candidates"]],

@@ -14,9 +14,9 @@ from slmlens.savings.volumes import Volume, billed
 
 Lever = dict[str, object]
 
-_LOW_CACHED_SHARE = 0.5
-_WITHOUT_PEOPLE = 0.95
-_ONE_SHOT_STEPS = 1.5
+LOW_CACHED_SHARE = 0.5
+WITHOUT_PEOPLE = 0.95
+ONE_SHOT_STEPS = 1.5
 _WORTH_A_LINE = 0.01
 """A lever that saves under 1 % of a task's cost is left out."""
 
@@ -80,7 +80,7 @@ def _caching(tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today
         )
         .filter(
             pl.col("cached_tokens").fill_null(0).sum().over("task_id")
-            < _LOW_CACHED_SHARE * pl.col("input_tokens").sum().over("task_id")
+            < LOW_CACHED_SHARE * pl.col("input_tokens").sum().over("task_id")
         )
     )
     prefix = calls.select(
@@ -95,7 +95,7 @@ def _batch(placed: pl.DataFrame, volumes: Mapping[str, Volume], today: dt.date |
     patient = [
         volume.task_id
         for volume in volumes.values()
-        if (volume.machine_only or 0.0) >= _WITHOUT_PEOPLE and (volume.steps_per_session or 1.0) <= _ONE_SHOT_STEPS
+        if (volume.machine_only or 0.0) >= WITHOUT_PEOPLE and (volume.steps_per_session or 1.0) <= ONE_SHOT_STEPS
     ]
     calls = placed.filter(pl.col("task_id").is_in(patient) & ~pl.col("batch"))
     return _sums(calls, batch_costs(calls, today=today), "batch_nusd")

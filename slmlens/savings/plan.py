@@ -14,6 +14,7 @@ from slmlens.results import Plan, Verdicts
 from slmlens.savings.alternatives import smaller_model_assumption, smaller_model_costs
 from slmlens.savings.assumptions import Assumptions, Overrides, load_assumptions
 from slmlens.savings.catalogue import Needs, SmallModel, read_catalogue, rejection, remark, small_models
+from slmlens.savings.ladder import Rung, ladder
 from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import draw_shared, percentiles, quantile
 from slmlens.savings.options import Option, Setting, savings_row, task_options
@@ -247,6 +248,7 @@ def _actions(
             "mode": task.decision.mode,
             "slm": task.chosen.slm,
             "levers": levers.get(task.volume.task_id, []),
+            "ladder": _ladder(task, levers, assumptions),
             "candidates": task.candidates,
             "flips": flips(task.volume, task.verdict, task.options, assumptions, task.decision),
             "reasons": _reasons(task, month),
@@ -254,6 +256,13 @@ def _actions(
         for task in valued
     ]
     return checked(ActionsTable, pl.DataFrame(rows, ActionsTable.create_empty().schema))
+
+
+def _ladder(task: _Valued, levers: Mapping[str, list[Lever]], assumptions: Assumptions) -> list[Rung]:
+    options = {option.action: option for option in task.options}
+    cacheable = _cacheable(task.verdict, options, assumptions)
+    found = levers.get(task.volume.task_id, [])
+    return ladder(task.volume, task.verdict, options, found, assumptions, cacheable=cacheable)
 
 
 def _reasons(task: _Valued, month: Month) -> list[str]:

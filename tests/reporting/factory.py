@@ -340,6 +340,10 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
         "mode": "swap",
         "slm": s.slm,
         "levers": [{"name": n, "saving_month_nusd": _nusd(v), "note": note} for n, v, note in s.levers],
+        "ladder": [
+            {"name": "cache", "serves": False, "saving_month_nusd": None, "rests_on": "no prompt came again"},
+            {"name": "code", "serves": s.action == "code", "saving_month_nusd": None, "rests_on": "rules"},
+        ],
         "candidates": [{"slm": m, "accepted": ok, "reason": why} for m, ok, why in s.candidates],
         "flips": list(s.flips),
         "reasons": list(s.action_reasons),
