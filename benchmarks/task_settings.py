@@ -31,8 +31,8 @@ CANDIDATES = [
 def leave_one_out(known: Known, score: Score) -> Iterator[Sequence[str]]:
     """Yield a row a log that is left out, then one on how the default does over all.
 
-    The sample stands among the logs twice, so both are left out together. Where several settings tie on the others, the
-    one that differs least from the default is taken, and the number of ties is told.
+    Where several settings tie on the others, the one that differs least from the default is taken, and the number of
+    ties is told.
 
     :param known: Calls of each log and the gold of its applications.
     :param score: Of gold and labels.
@@ -42,7 +42,7 @@ def leave_one_out(known: Known, score: Score) -> Iterator[Sequence[str]]:
     distance = np.array([len(changed(one)) for one in CANDIDATES])
     usual = int(np.flatnonzero(distance == 0)[0])
     for at, name in enumerate(names):
-        others = [i for i, other in enumerate(names) if source(other) != source(name)]
+        others = [i for i in range(len(names)) if i != at]
         means = table[:, others].mean(axis=1)
         ties = np.flatnonzero(means >= means.max() - 1e-9)
         best = int(ties[np.argmin(distance[ties])])
@@ -61,10 +61,6 @@ def scored(known: Known, skeleton: SkeletonSettings, score: Score) -> Iterator[f
         found = dict(tasks.assignments.select("call_id", "task_id").rows())
         for labels in gold.values():
             yield score(labels, found)
-
-
-def source(application: str) -> str:
-    return application.split(",", maxsplit=1)[0]
 
 
 def changed(skeleton: SkeletonSettings) -> dict[str, float]:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Found:
     :param cpu: CPU seconds of the same, all processes.
     :param mb: Peak memory of the process, reading included.
     :param note: What else there is to know.
+    :param stability: Of each task in which it can be measured; ours only.
     """
 
     labels: dict[str, str | None]
@@ -51,6 +53,7 @@ class Found:
     cpu: float
     mb: int
     note: str = ""
+    stability: tuple[float, ...] = ()
 
 
 def run_way(way: str, log: Path, *, python: Path, unnamed: bool, vectors: Path, folder: Path) -> Found:
@@ -66,7 +69,8 @@ def run_way(way: str, log: Path, *, python: Path, unnamed: bool, vectors: Path, 
         message = f"{way} failed on {log.name}"
         raise SystemExit(message)
     figures = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
-    return Found(dict(pl.read_parquet(out).rows()), figures["seconds"], figures["cpu"], mb, figures["note"])
+    labels = dict(pl.read_parquet(out).rows())
+    return Found(labels, figures["seconds"], figures["cpu"], mb, figures["note"], tuple(figures["stability"]))
 
 
 def run_slmify(python: Path, log: Path, folder: Path) -> Found:
@@ -109,9 +113,9 @@ def main() -> None:
     asked = parser.parse_args()
     calls = read(asked.log, unnamed=asked.unnamed)
     started, busy = time.monotonic(), cpu_seconds()
-    saved = (0.0, 0.0)
+    saved, stability = (0.0, 0.0), list[float]()
     if asked.way in (OURS, OURS_BARE):
-        labels = by_skeletons(calls, measured=asked.way == OURS)
+        labels, stability = by_skeletons(calls, measured=asked.way == OURS)
     else:
         labels, saved = by_whole_prompt(calls, asked.way, asked.vectors)
     stop_workers()
@@ -119,6 +123,7 @@ def main() -> None:
         "seconds": time.monotonic() - started + saved[0],
         "cpu": cpu_seconds() - busy + saved[1],
         "note": "vectors from an earlier run, whose time is added" if saved[1] else "",
+        "stability": stability,
     }
     pl.DataFrame(list(labels.items()), schema={"call_id": pl.String, "label": pl.String}, orient="row").write_parquet(
         asked.out
@@ -126,7 +131,9 @@ def main() -> None:
     asked.out.with_suffix(".json").write_text(json.dumps(figures), encoding="utf-8")
 
 
-def read(log: Path, *, unnamed: bool) -> sl.Calls:
+@cache
+def read(log: Path, *, unnamed: bool = False) -> sl.Calls:
+    """Read a log, once."""
     calls = sl.read_logs(log)
     if not unnamed:
         return calls
@@ -134,11 +141,12 @@ def read(log: Path, *, unnamed: bool) -> sl.Calls:
     return replace(calls, calls=calls.calls.with_columns(names))
 
 
-def by_skeletons(calls: sl.Calls, *, measured: bool) -> dict[str, str | None]:
+def by_skeletons(calls: sl.Calls, *, measured: bool) -> tuple[dict[str, str | None], list[float]]:
     from slmlens.tasks.discover import DiscoverySettings, discover_tasks
 
     tasks = discover_tasks(calls, settings=DiscoverySettings() if measured else DiscoverySettings(fits=0))
-    return dict(tasks.assignments.select("call_id", "task_id").rows())
+    stability: list[float] = tasks.tasks.get_column("stability").drop_nulls().to_list()
+    return dict(tasks.assignments.select("call_id", "task_id").rows()), stability
 
 
 def by_whole_prompt(

@@ -87,8 +87,9 @@ class Ways:
     done: dict[tuple[str, str], Found] = field(default_factory=dict)
 
     def names(self, log: Log) -> list[str]:
-        names = [OURS, STATIC, *([MINILM] if self.minilm else []), *([SLMIFY] if self.slmify and log.pairs else [])]
-        return names if read(log.path, unnamed=False).calls.height >= FEWEST else [OURS]
+        """Return what can be tried on a log; static vectors stand in where there is no MiniLM."""
+        names = [OURS, MINILM if self.minilm else STATIC, *([SLMIFY] if self.slmify and log.pairs else [])]
+        return names if read(log.path).calls.height >= FEWEST else [OURS]
 
     def find(self, log: Log, way: str) -> Found:
         if (log.name, way) not in self.done:
@@ -121,6 +122,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         logs = [log for log in all_logs(asked.shared, folder) if not asked.logs or log.name in asked.logs.split(",")]
+        if asked.slmify is None:
+            print("Left out: slmify (give --slmify an interpreter that has it).\n")
         ways = Ways(folder, asked.vectors or folder / "vectors", usable(asked.minilm), asked.slmify)
         tables: dict[str, Callable[[], Table]] = {
             "agreement": lambda: agreement(logs, ways, asked.resamples),
@@ -227,7 +230,7 @@ def scores(gold: Labels, found: Mapping[str, str | None]) -> tuple[float, float,
 
 def intervals(log: Log, gold: Labels, found: Mapping[str, str | None], resamples: int) -> list[str]:
     """Return each score with its 90 % interval over sessions drawn with replacement; a repeated call counts again."""
-    calls = sl.read_logs(log.path).calls
+    calls = read(log.path).calls
     session = dict(calls.select("call_id", pl.coalesce("session_id", "call_id")).rows())
     members: dict[str, list[str]] = {}
     for call in sorted(gold):
@@ -258,11 +261,9 @@ def label_free(logs: Sequence[Log], ways: Ways) -> Table:
     def rows() -> Iterator[Sequence[str]]:
         for log in logs:
             calls = read(log.path, unnamed=log.unnamed)
-            tasks = sl.discover_tasks(calls).tasks
-            measured = tasks.get_column("stability").drop_nulls()
-            stable = f"{measured.mean():.2f} ({len(measured)} of {tasks.height} tasks)" if len(measured) else "no task"
             for way in ways.names(log):
-                frame = labelled_calls(calls, ways.find(log, way))
+                found = ways.find(log, way)
+                frame = labelled_calls(calls, found)
                 held = frame.drop_nulls("label").group_by("label").agg(n=pl.len(), units=pl.col("unit").n_unique())
                 units = held.get_column("units").median()
                 yield (
@@ -273,7 +274,7 @@ def label_free(logs: Sequence[Log], ways: Ways) -> Table:
                     f"{frame.get_column('label').null_count() / frame.height:.1%}",
                     "" if units is None else f"{units:.0f}",
                     str(held.filter(pl.col("n") <= 5).height),
-                    stable if way == OURS else "",
+                    f"{np.mean(found.stability):.2f} ({len(found.stability)} tasks)" if found.stability else "",
                 )
 
     return columns, rows()
@@ -306,10 +307,9 @@ def cost(shared: Path, mixed: Log, ways: Ways) -> Table:
     columns = ("log", "what", "wall s", "CPU s", "peak MB", "wall, ours = 1", "CPU, ours = 1", "note")
 
     def rows() -> Iterator[Sequence[str]]:
-        alone = [OURS, OURS_BARE, STATIC, *([MINILM] if ways.minilm else [])]
+        alone = [OURS, OURS_BARE, MINILM if ways.minilm else STATIC]
         yield from compared("agents_mixed, tasks alone", {way: ways.find(mixed, way) for way in alone})
         if not ways.slmify:
-            print("Left out: slmify (give --slmify an interpreter that has it).\n")
             return
         broken = ways.find(mixed, SLMIFY)
         yield "agents_mixed, whole command", SLMIFY, *figures(broken), "", "", broken.note.replace("|", "/")
@@ -347,7 +347,8 @@ def settings(logs: Sequence[Log]) -> Table:
         "AMI by default",
         "best possible",
     )
-    known = {log.name: (read(log.path, unnamed=log.unnamed), log.gold) for log in logs if log.gold}
+    telling = (log for log in logs if log.gold and log.name != "sample")  # its declared names leave nothing to choose
+    known = {log.name: (read(log.path, unnamed=log.unnamed), log.gold) for log in telling}
     print(f"{len(CANDIDATES)} candidate settings.\n")
     return columns, leave_one_out(known, lambda gold, found: scores(gold, found)[0])
 
