@@ -23,6 +23,9 @@ LOOK_SHARES = tuple(look / sum(LOOKS) for look in LOOKS)
 """Error spent at each look, in proportion to its calls (linear spending, Lan and DeMets 1983, here by Bonferroni)."""
 _NEARLY = 0.9
 """Share of a look's calls that the effective size must reach to count as that look; below, the one before counts."""
+_MOST_EXPLAINED = 0.75
+"""Share of a small model's variance that the incumbent's outcomes may explain, whatever few calls say."""
+_FEWEST_TO_REGRESS = 3
 _DRAWS = 400
 _CEILING_NODES = 21
 _EDGES = np.linspace(0.0, 1.0, CELLS + 1)
@@ -93,10 +96,14 @@ class Posterior:
 
     :param mass: Probability of each of the ``CELLS`` cells of [0, 1].
     :param p_parity: P(A meets the target).
+    :param none_right: The model was graded and no answer was acceptable: intervals reach the lowest A there is.
+    :param none_wrong: The model was graded and all answers were: intervals reach the highest.
     """
 
     mass: Floats
     p_parity: float
+    none_right: bool = False
+    none_wrong: bool = False
 
     def quantile(self, q: Floats) -> Floats:
         """Return quantiles of A, linear inside a cell."""
@@ -110,9 +117,14 @@ class Posterior:
         return np.asarray(np.interp(q, cumulative[keep], _EDGES[keep]), dtype=np.float64)
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Return the equal-tailed interval that holds A with probability ``level``."""
-        lo, hi = self.quantile(np.array([(1 - level) / 2, (1 + level) / 2])).tolist()
-        return lo, hi
+        """Return the interval that holds A with probability ``level`` or more: equal tails, none beyond an end.
+
+        Where no graded answer was right, or none wrong, that side reaches the end (Brown, Cai and DasGupta 2001,
+        Statistical Science 16): equal tails would leave out the very A that all answers point to.
+        """
+        tail = (1 - level) / 2
+        lo, hi = self.quantile(np.array([0.0 if self.none_right else tail, 1.0 if self.none_wrong else 1 - tail]))
+        return float(lo), float(hi)
 
     def predictive(self, n: int) -> Floats:
         """Return the probability of 0, 1 .. n acceptable answers among the next n calls (posterior predictive)."""
@@ -124,12 +136,12 @@ class Posterior:
 
     def as_parity(self, slm: str) -> dict[str, object]:
         """Return the struct of ``VerdictsTable``: median, 90 % and 80 % interval, P(parity) and 101 quantiles."""
-        lo, lo80, median, hi80, hi = self.quantile(np.array([0.05, 0.1, 0.5, 0.9, 0.95])).tolist()
+        (lo90, hi90), (lo80, hi80) = self.interval(0.90), self.interval(0.80)
         return {
             "slm": slm,
-            "a_p50": median,
-            "a_lo90": lo,
-            "a_hi90": hi,
+            "a_p50": float(self.quantile(np.array([0.5]))[0]),
+            "a_lo90": lo90,
+            "a_hi90": hi90,
             "a_lo80": lo80,
             "a_hi80": hi80,
             "p_parity": self.p_parity,
@@ -173,7 +185,36 @@ def posterior_of_a(
     mass = mass / mass.sum()
     above = np.concatenate([[0.0], np.cumsum(mass)])
     p_parity = float(np.mean(1 - np.interp(target.nodes(), _EDGES, above)))
-    return Posterior(mass, min(max(p_parity, 0.0), 1.0))
+    return Posterior(
+        mass,
+        min(max(p_parity, 0.0), 1.0),
+        none_right=graded is not None and hits <= 0,
+        none_wrong=graded is not None and misses <= 0,
+    )
+
+
+def graded_beside(slm: str, hits: Floats, incumbent: Floats, incumbent_share: float) -> Graded:
+    """Return graded answers where outcomes of the incumbent are known too, on the pilot's calls and on all calls.
+
+    The regression estimator of survey sampling (Cochran 1977, chapter 7): a pilot that happened to draw hard calls
+    shows it in the incumbent's own failures, and is corrected by it. The effective size grows as the residual variance
+    shrinks, at most fourfold.
+
+    :param slm: Name of the small model.
+    :param hits: Whether each of its answers was acceptable, 0 or 1.
+    :param incumbent: Whether the incumbent's answer to the same call was, 0 or 1.
+    :param incumbent_share: The incumbent's share over all calls of the task.
+    """
+    n = len(hits)
+    centred = incumbent - incumbent.mean()
+    spread, own = float(centred @ centred), float(((hits - hits.mean()) ** 2).sum())
+    if n < _FEWEST_TO_REGRESS or spread == 0 or own == 0:
+        return Graded(slm, float(n), float(hits.mean()))
+    shared = float(centred @ hits)
+    explained = min(shared**2 / (spread * own), _MOST_EXPLAINED)
+    corrected = hits.mean() - shared / spread * (incumbent.mean() - incumbent_share)
+    n_eff = n * (n - 2) / (n - 1) / (1 - explained)
+    return Graded(slm, n_eff, float(np.clip(corrected, 0.0, 1.0)))
 
 
 def prior_free_bound(graded: Graded) -> float:

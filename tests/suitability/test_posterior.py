@@ -16,6 +16,7 @@ from slmlens.suitability.posterior import (
     Graded,
     Target,
     calls_to_settle,
+    graded_beside,
     meets_target,
     posterior_of_a,
     prior_free_bound,
@@ -40,7 +41,9 @@ class TestPosterior:
         hits = graded.agreement * graded.n_eff
         exact = stats.beta(prior.a + hits, prior.b + graded.n_eff - hits)
         for level in (0.80, 0.90):
-            assert found.interval(level) == pytest.approx(exact.interval(level), abs=0.003)
+            lo, hi = exact.interval(level)
+            expected = (0.0 if hits == 0 else lo, 1.0 if hits == graded.n_eff else hi)
+            assert found.interval(level) == pytest.approx(expected, abs=0.003)
         assert found.p_parity == pytest.approx(exact.sf(0.95), abs=0.003)
 
     @given(PRIORS, GRADES)
@@ -84,6 +87,41 @@ class TestPosterior:
         assert Target(0.95, 0.8, 0.60, agreed).point == pytest.approx(0.648)
         assert Target(0.95, 0.8, 0.70, agreed).point == 1.0
         assert Target(0.95, 0.8, 0.98, None).point == pytest.approx(0.996)
+
+    @pytest.mark.parametrize(("a", "calls"), [(0.0, 20), (1.0, 20), (0.6, 40), (0.97, 120)])
+    def test_after_a_pilot_the_interval_holds_the_truth(self, a, calls):
+        rng = np.random.default_rng(1)
+        held = 0
+        for hits in rng.binomial(calls, a, size=200):
+            lo, hi = posterior_of_a(FLAT, PARITY, graded=Graded("m", calls, hits / calls)).interval(0.90)
+            held += lo <= a <= hi
+        assert held >= 0.85 * 200
+
+
+class TestBesideTheIncumbent:
+    def test_a_pilot_of_hard_calls_is_corrected_by_the_incumbents_own_failures(self):
+        rng = np.random.default_rng(2)
+        easy = rng.random(4_000) < 0.7
+        incumbent = (rng.random(4_000) < np.where(easy, 0.98, 0.4)).astype(float)
+        small = (rng.random(4_000) < np.where(easy, 0.95, 0.2)).astype(float)
+        plain, beside, n_eff = [], [], []
+        for _ in range(300):
+            drawn = rng.choice(4_000, 60, replace=False)
+            graded = graded_beside("m", small[drawn], incumbent[drawn], float(incumbent.mean()))
+            plain.append(small[drawn].mean() - small.mean())
+            beside.append(graded.agreement - small.mean())
+            n_eff.append(graded.n_eff)
+        assert np.std(beside) < np.std(plain)
+        assert abs(np.mean(beside)) < 0.01
+        spread = np.sqrt(small.mean() * (1 - small.mean()) / np.mean(n_eff))
+        assert np.std(beside) == pytest.approx(spread, rel=0.15)
+
+    @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.floats(0, 1))
+    def test_whatever_was_drawn_it_is_a_share_of_some_calls(self, drawn, share):
+        hits, incumbent = np.array(drawn, dtype=float).T
+        graded = graded_beside("m", hits, incumbent, share)
+        assert 0 <= graded.agreement <= 1
+        assert 0 < graded.n_eff <= 4 * len(drawn)
 
 
 class TestCallsToSettle:
