@@ -22,7 +22,7 @@ WRITTEN = {
     "assignments.parquet": "which call belongs to which task",
     "vectors.npy": "what the prompts of each item say, as vectors; gone when the texts are",
     "vectors.parquet": "which row of them is whose",
-    "map.parquet": "where each item lies on the map",
+    "map.parquet": "where each item lies on the map; gone when the texts are",
     "taskset.json": "the rule that places calls: hashes, ids and names, no other text of the log",
     "earlier_taskset.json": "that rule of the earlier run, so that ids last when its folder is gone",
     "names.json": "names that a model gave to tasks, by a hash of what it was sent",

@@ -14,7 +14,7 @@ from slmlens.reporting.text import counted, shorten
 from slmlens.results import Calls, Tasks
 from slmlens.tasks.encoders import Encoder, VectorCache
 from slmlens.tasks.forms import kind_of
-from slmlens.tasks.projection import Projection, project, stored_projection
+from slmlens.tasks.projection import Projection, project
 from slmlens.tasks.vectors import Store, point_vectors, points_of
 
 if TYPE_CHECKING:
@@ -138,19 +138,16 @@ def _laid_out(
         vectors = point_vectors(calls, points=points, encoder=encoder, cache=cache, store=store)
     except ValueError as cause:  # three words are not enough for TF-IDF
         raise _without_texts() from cause
-    if vectors.points.height:
-        return project(vectors, store=store)
-    known = None if store is None else stored_projection(store)
-    if known is None:
+    if vectors.points.is_empty():
         raise _without_texts()
-    return known
+    return project(vectors, store=store)
 
 
 def _without_texts() -> SettingError:
     return SettingError(
         "the map is made of the prompts, and too few are at hand",
         where="map",
-        next_step="analyse a log that holds prompts, and keep its texts (no --no-text) until the map was drawn once",
+        next_step="analyse a log that holds prompts, and keep its texts (no --no-text)",
     )
 
 

@@ -15,15 +15,9 @@ import numpy.typing as npt
 import polars as pl
 
 from slmlens.tasks.encoders import Vectors
-from slmlens.tasks.vectors import PointVectors, Store
+from slmlens.tasks.vectors import MAP, PointVectors, Store
 
 Floats = npt.NDArray[np.float64]
-
-TABLE = "map"
-"""``map.parquet``: ``point_id``, ``x``, ``y``."""
-
-FACT = "map"
-"""Where the manifest keeps how the map was made, and of what."""
 
 FEWEST = 15
 """Points that UMAP needs: as many as it takes for a neighbourhood by default."""
@@ -63,11 +57,11 @@ def project(vectors: PointVectors, *, seed: int = 0, store: Store | None = None)
     The same points give the same map, whatever order the log was in.
 
     :param seed: Seed of UMAP.
-    :param store: The run that keeps the coordinates; they tell nothing of the texts, so a run without texts keeps them.
+    :param store: The run that keeps the coordinates, unless it keeps no texts.
     """
     method = "few" if vectors.points.height < FEWEST else "umap" if find_spec("umap") else "no umap"
     mark = _mark(vectors, method, seed)
-    if store is not None and (store.manifest.get(FACT) or {}).get("mark") == mark:
+    if store is not None and (store.manifest.get(MAP) or {}).get("mark") == mark:
         known = stored_projection(store)
         if known is not None:
             return known
@@ -75,16 +69,16 @@ def project(vectors: PointVectors, *, seed: int = 0, store: Store | None = None)
     ids = vectors.points.select("point_id")
     found = Projection(ids.with_columns(x=pl.Series(placed[:, 0]), y=pl.Series(placed[:, 1])), method)
     if store is not None and store.manifest.get("text_kept"):
-        store.write_frame(TABLE, found.points)
-        store.note(**{FACT: {"mark": mark, "method": method}})
+        store.write_frame(MAP, found.points)
+        store.note(**{MAP: {"mark": mark, "method": method}})
     return found
 
 
 def stored_projection(store: Store) -> Projection | None:
     """Return the map that a run keeps; None where there is none."""
-    fact = store.manifest.get(FACT) or {}
+    fact = store.manifest.get(MAP) or {}
     try:
-        return Projection(store.read_frame(TABLE), fact["method"])
+        return Projection(store.read_frame(MAP), fact["method"])
     except (OSError, KeyError, pl.exceptions.PolarsError):
         return None
 

@@ -32,6 +32,9 @@ MATRIX = "vectors"
 FACT = "vectors"
 """Where the manifest keeps the encoder of the vectors and a hash of them."""
 
+MAP = "map"
+"""``map.parquet``: where the points lie on the map; and in the manifest, how it was made, and of what."""
+
 MOST_POINTS = 10_000
 """Points that get a vector, those with the most calls first. The panel's map is meant for as many."""
 
@@ -171,12 +174,12 @@ def with_vector_rows(items: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
 
 
 def drop_vectors(store: Store) -> None:
-    """Take the vectors out of a run, as its texts are: a vector tells what its text is about."""
-    for name in (f"{MATRIX}.npy", f"{MATRIX}.parquet"):
+    """Take the vectors and the map out of a run, as its texts are: they tell what a text is about."""
+    for name in (f"{MATRIX}.npy", f"{MATRIX}.parquet", f"{MAP}.parquet"):
         store.path(name).unlink(missing_ok=True)
     fill_vector_rows(store, pl.DataFrame(schema={"point_id": pl.String}))
     if FACT in store.manifest:
-        store.note(**{FACT: None})
+        store.note(**{FACT: None, MAP: None})
 
 
 def _heaviest(points: pl.DataFrame, most: int) -> pl.DataFrame:
