@@ -135,6 +135,7 @@ def mode_of(action: str) -> str | None:
 def parity_of(task: Json) -> Json | None:
     """Return the parity estimate that the task's action rests on; for a kept task, the better of the two.
 
+    Of two that are about as good, one for a model that was graded comes first.
     None where no small model is involved (code, cache) or nothing was estimated.
     """
     if task["action"] in {"code", "cache"}:
@@ -145,7 +146,11 @@ def parity_of(task: Json) -> Json | None:
         estimate: Json | None = parity[mode]
         return estimate
     known = [parity[name] for name in ("swap", "tuned") if parity[name] is not None]
-    return max(known, key=lambda entry: entry["p_parity"], default=None)
+    return max(known, key=lambda entry: (round(entry["p_parity"], 1), not _any_model(entry)), default=None)
+
+
+def _any_model(estimate: Json) -> bool:
+    return str(estimate["slm"]).startswith("any of ")
 
 
 def kept_because(task: Json) -> str:
@@ -162,7 +167,7 @@ def slm_words(estimate: Json | None) -> str:
     if estimate is None:
         return "a small model"
     slm: str = estimate["slm"]
-    return slm.replace("any of", "any small model of", 1) if slm.startswith("any of ") else slm
+    return slm.replace("any of", "any small model of", 1) if _any_model(estimate) else slm
 
 
 def next_step(task: Json) -> str:

@@ -23,7 +23,7 @@ from slmlens.savings.volumes import Volume, billed, task_volumes
 from slmlens.savings.wording import flips, money_reasons
 from slmlens.spend.ledger import build_ledger
 from slmlens.spend.months import Month, estimate_month
-from slmlens.suitability.decide import OPEN_FROM, Decision, decide
+from slmlens.suitability.decide import MIGRATE_FROM, OPEN_FROM, Decision, decide
 from slmlens.tables import NUSD_PER_USD, ActionsTable, AssumptionsTable, SavingsTable, checked
 
 _READY = ("code", "cache", "migrate-swap", "migrate-tune")
@@ -186,8 +186,7 @@ def _decide(
         npv_p90_swap_positive=_may_pay(pilot["swap"], volume),
         npv_p90_tuned_positive=_may_pay(pilot["tuned"], volume),
         slm_fits=slm_fits,
-        rare_class_unmeasured=verdict["rare_class"] is not None
-        and (_number(verdict["rare_n"]) or 0) < _MIN_GRADED_OF_CLASS,
+        rare_class_unmeasured=_rare_unmeasured(verdict),
         cheaper_llm_better=_cheaper_is_better(options, parity, volume),
     )
 
@@ -272,7 +271,26 @@ def _reasons(task: _Valued, month: Month) -> list[str]:
         said.append("no small model of the catalogue fits: see why each was rejected")
     if task.overruled is not None:
         said.insert(0, f"a person decided on {task.decision.action}; the evidence alone said {task.overruled}")
+    if task.verdict["evidence"] == "shown" and task.decision.action.startswith(("pilot", "keep")):
+        said.append(_why_not_moved(task))
     return said + money_reasons(task.volume, task.chosen, month_reason=month.reason)
+
+
+def _why_not_moved(task: _Valued) -> str:
+    """Return why a task stays although a small model is shown to hold it."""
+    if _rare_unmeasured(task.verdict):
+        return "a small model is shown, but moving waits until a rare answer class has 10 graded calls"
+    chances = [_chance(option) for option in task.options if option.action.startswith("migrate")]
+    known = [chance for chance in chances if chance is not None]
+    if not known:
+        return "a small model is shown, but without a month the chance that moving pays can't be stated"
+    return (
+        f"a small model is shown, but the chance that moving pays is {max(known):.0%}, and {MIGRATE_FROM:.0%} is asked"
+    )
+
+
+def _rare_unmeasured(verdict: Mapping[str, object]) -> bool:
+    return verdict["rare_class"] is not None and (_number(verdict["rare_n"]) or 0) < _MIN_GRADED_OF_CLASS
 
 
 def _assumptions(verdicts: Verdicts, assumptions: Assumptions) -> pl.DataFrame:

@@ -96,3 +96,23 @@ def test_the_chance_to_be_shown_is_that_of_simulated_pilots():
             shown[first:] += 1
     assert chance_shown(quantiles, 0.95, LOOKS) == pytest.approx((shown / 4000).tolist(), abs=0.025)
     assert pl.Series(chance_shown(quantiles, 0.95, LOOKS)).is_sorted()
+
+
+def test_a_shown_task_that_stays_says_why():
+    shown = {"evidence": "shown", "grade": "A", "swap": parity(1.0), "tuned": parity(0.0)}
+    facts = {
+        "costly": shown,
+        "rare": shown | {"rare_class": "x", "rare_n": 4},
+        "moves": shown,
+    }
+    tasks = {
+        "costly": steady(300, 30, model="gpt-5-nano"),
+        "rare": steady(900, 30),
+        "moves": steady(900, 30),
+    }
+    made = planned(tasks, facts, sampling_rate=0.001)
+    said = {task: " ".join(reasons) for task, reasons in made.actions.select("task_id", "reasons").iter_rows()}
+    assert "the chance that moving pays is" in said["costly"]
+    assert "a rare answer class has 10 graded calls" in said["rare"]
+    assert made.actions.row(by_predicate=pl.col("task_id") == "moves", named=True)["action"] == "migrate-swap"
+    assert "is shown, but" not in said["moves"]
