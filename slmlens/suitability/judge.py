@@ -210,7 +210,7 @@ def _learnable(seen: Seen, anchor: tuple[Share, bool] | None, settings: AssessSe
 
 
 def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) -> str | None:
-    """Why there is nothing to learn; a probe that did learn, and a single answer, overrule."""
+    """Why there is nothing to learn; a probe that did learn, a graded small model and a single answer overrule."""
     if learnable or seen.single or seen.constant is None:
         return None
     pair = known_ceiling(seen)
@@ -220,6 +220,9 @@ def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) 
             f"no more than a constant answer does ({seen.constant:.0%})"
         )
     if pair is not None and pair.lo90 > seen.constant + settings.margin:
+        return None
+    graded = [one for of_mode in seen.graded.values() for one in of_mode]
+    if any(prior_free_bound(one) > seen.constant + settings.margin for one in graded):
         return None
     probed = seen.probed
     if probed is None or not probed.covered or min(seen.adjusted.values(), default=0.0) <= settings.alpha:
