@@ -1,5 +1,7 @@
 """Measure whether tasks stay the same: shuffled, with sessions missing, on a later part of the log, on half of it.
 
+On two logs it also measures whether people's decisions hold: when sessions are missing, and in the last third.
+
     python benchmarks/identity.py SHARED [--seeds 10]
 
 SHARED is the folder of real logs and trap generator that lies beside a developer's checkout. Prints one markdown table.
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from decided import by_rule, decisions_on, held, in_words
 from sklearn.metrics import adjusted_mutual_info_score
 
 import slmlens as sl
@@ -33,6 +36,7 @@ from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.taskset import assign_calls
 
 TRAPS = ("five_templates", "rare_and_batch", "sparse_calendar", "prompt_edited", "coin_flip")
+DECIDED = ("agents_mixed", "the sample")
 BARE = DiscoverySettings(fits=0)
 Row = tuple[str, str, str, str]
 
@@ -45,7 +49,10 @@ def main() -> None:
     print("| log | what | asked | measured |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, calls, application in logs(asked.shared, Path(folder)):
-            for row in chain(stable(name, calls), kept(name, calls, asked.seeds), later(name, calls, application)):
+            rows = [stable(name, calls), kept(name, calls, asked.seeds), later(name, calls, application)]
+            if name in DECIDED:
+                rows += [decided(name, calls, asked.seeds), decided_later(name, calls, application, asked.seeds)]
+            for row in chain.from_iterable(rows):
                 print(f"| {' | '.join(row)} |", flush=True)
 
 
@@ -116,6 +123,37 @@ def later(name: str, calls: Calls, application: Mapping[str, str]) -> Iterator[R
     yield name, f"{what}: same task", ">= 90 %", f"{same:.1%}"
     counts = f"{first.tasks.height} and {everything.tasks.height} on all"
     yield name, "number of tasks", "within 20 %", counts
+
+
+def decided(name: str, calls: Calls, seeds: int) -> Iterator[Row]:
+    """Decide on every third task of the log; replay that where one session in a hundred is missing."""
+    whole = discover_tasks(calls, settings=BARE)
+    alone, helped = [], []
+    for seed in range(seeds):
+        decisions, fewer = decisions_on(whole, seed), without_sessions(calls, 0.01, seed)
+        alone.append(held(decisions, whole, discover_tasks(fewer, settings=BARE)))
+        helped.append(held(decisions, whole, following(fewer, whole)))
+    yield name, "1 % of sessions dropped: decisions that apply", ">= 95 %", in_words(alone)
+    yield name, "the same with --from", ">= 95 %", in_words(helped)
+
+
+def decided_later(name: str, calls: Calls, application: Mapping[str, str], seeds: int) -> Iterator[Row]:
+    """Decide on every third task of the first two thirds; replay that on the last third, as a month follows another.
+
+    Asked are the decisions on tasks that recur in the last third, as the earlier run's rule places its calls.
+    """
+    last = pl.col("call_id").is_in(last_third(calls, application))
+    first = discover_tasks(replace(calls, calls=calls.calls.filter(~last)), settings=BARE)
+    late = replace(calls, calls=calls.calls.filter(last))
+    wanted, fresh, after = by_rule(first, late), discover_tasks(late, settings=BARE), following(late, first)
+    made = [decisions_on(first, seed) for seed in range(seeds)]
+    alone, helped = ([held(decisions, wanted, got) for decisions in made] for got in (fresh, after))
+    yield name, "last third: decisions on the first two that apply", "", in_words(alone)
+    yield name, "the same with --from", ">= 95 %", in_words(helped)
+
+
+def following(calls: Calls, earlier: Tasks) -> Tasks:
+    return with_earlier_ids(discover_tasks(calls, settings=BARE, earlier=earlier.task_set), earlier.task_set)
 
 
 def without_sessions(calls: Calls, share: float, seed: int) -> Calls:

@@ -12,9 +12,9 @@ from slmlens.results import Plan, Tasks
 from slmlens.tables import DECISION_STATUSES
 
 _UNMEASURED = {
-    "split": "a person split it, and half-samples are kept by task as found",
-    "move": "a person moved calls into it, and half-samples are kept by task as found",
-    "merge": "a person merged it of tasks of which one recurs too rarely to be measured",
+    "split": "after a person's split: half-samples speak of tasks as they were found",
+    "move": "after a person moved calls: half-samples speak of tasks as they were found",
+    "merge": "after a person's merge: a task in it recurs too rarely to be measured",
 }
 """Kind of a decision that leaves a task without a stability: why."""
 
@@ -76,5 +76,5 @@ def unmeasured_words(tasks: Tasks) -> list[str]:
         mine = left & set(shaped.drop_nulls())
         left -= mine
         if mine:
-            lines.append(f"The stability of {counted(len(mine), 'task')} is not known: {why}.")
+            lines.append(f"The stability of {counted(len(mine), 'task')} is not known {why}.")
     return lines

@@ -296,4 +296,6 @@ def _undone(decisions: Sequence[Decision]) -> set[str]:
 
 
 def _stale_words(target: Target, match: Match) -> str:
+    if match.gone:
+        return f"“{target.name}” is no task of this log: {match.why}. It holds again if that comes back; else undo it."
     return f"“{target.name}” is not one task here: {match.why}. Look at them and decide again, or undo this."

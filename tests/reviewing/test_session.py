@@ -242,7 +242,7 @@ def test_a_stale_decision_is_listed_in_the_report_with_what_to_do(place: Path, t
     summary = sl.analyse(later / "log.jsonl", out=tmp_path / "fresh").summary()
     assert summary["decisions"][0]["status"] == "stale"
     shown = (tmp_path / "fresh" / "report.html").read_text(encoding="utf-8")
-    assert "Look at them and decide again, or undo this." in shown
+    assert "It holds again if that comes back; else undo it." in shown
 
 
 def test_a_broken_list_stops_the_analysis_with_its_line(place: Path) -> None:

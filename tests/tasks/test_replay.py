@@ -104,7 +104,7 @@ def test_a_split_keeps_the_id_on_the_heavier_part(found: sl.Tasks) -> None:
     assert row(now.tasks, new)["call_site"] == row(found, i["triage"])["call_site"]
     assert row(now.tasks, new)["stability"] is row(now.tasks, i["triage"])["stability"] is None
     (said,) = unmeasured_words(now.tasks)
-    assert said.startswith("The stability of 2 tasks is not known: a person split it")
+    assert said.startswith("The stability of 2 tasks is not known after a person's split")
     check_money_and_rows(now)
 
 
@@ -156,7 +156,7 @@ def test_calls_move_with_their_prompt_into_a_task_from_none(found: sl.Tasks) -> 
     moved = now.tasks.assignments.row(by_predicate=pl.col("call_id") == loose[0], named=True)
     assert (moved["strength"], moved["rule"]) == (1.0, "prompt_only")
     assert row(now.tasks, i["summary"])["stability"] is None
-    assert "moved calls into it" in unmeasured_words(now.tasks)[0]
+    assert "after a person moved calls" in unmeasured_words(now.tasks)[0]
     check_money_and_rows(now)
 
 
