@@ -9,7 +9,7 @@ from typing import Any
 
 from slmlens.reporting.grid import safe
 from slmlens.reviewing.item_map import ItemMap
-from slmlens.reviewing.kinds import Kinds, Rule, kinds_grid, kinds_of, kinds_words
+from slmlens.reviewing.kinds import Kinds, Rule, kinds_of
 from slmlens.reviewing.session import Change, ReviewSession
 from slmlens.tasks.encoders import VectorCache
 from slmlens.tasks.vectors import Store
@@ -130,9 +130,7 @@ class KindsFold:
         if kinds is None:
             self.found.value = f"<p style='{_PROSE}'>{safe(_KINDS_HINT)}</p>"
         else:
-            self.found.value = f"<p style='{_PROSE}'>{safe(kinds_words(kinds))}</p>"
-            if kinds.parts.height:
-                self.found.value += kinds_grid(kinds)._repr_html_()
+            self.found.value = kinds._repr_html_()
         rules = () if kinds is None else kinds.rules
         self.rule.options = [(f"part {rule.part + 1}: {rule.words}", rule) for rule in rules]
         self.rule.value = rules[0] if rules else None

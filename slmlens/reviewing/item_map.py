@@ -10,6 +10,7 @@ import polars as pl
 
 from slmlens.errors import SettingError
 from slmlens.reporting.charts import chart_layout, plain, wrapped
+from slmlens.reporting.grid import Words
 from slmlens.reporting.text import counted, shorten
 from slmlens.results import Calls, Tasks
 from slmlens.tasks.encoders import Encoder, VectorCache
@@ -129,6 +130,17 @@ class ItemMap:
         slot = self._slots.setdefault(task_id, len(self._slots))
         colour, symbol = COLOURS[slot % len(COLOURS)], SYMBOLS[slot // len(COLOURS) % len(SYMBOLS)]
         return Look(name, colour, symbol, rank, faded=bool(selected) and task_id not in selected)
+
+
+def draw_map(tasks: Tasks, *, run: Store | None = None) -> Figure | Words:
+    """Draw the map of these tasks for a notebook; a sentence where there is no prompt to draw.
+
+    :param run: The run that keeps vectors and coordinates.
+    """
+    try:
+        return ItemMap(tasks.calls, store=run).figure(tasks)
+    except SettingError as error:
+        return Words(str(error))
 
 
 def _laid_out(

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from slmlens.reporting.grid import Grid
+from slmlens.reporting.grid import Grid, Words
 from slmlens.reporting.text import counted, joined, percent
 from slmlens.results import Tasks
+from slmlens.reviewing.session import ReviewSession
 from slmlens.tasks.encoders import Encoder, VectorCache
 from slmlens.tasks.forms import answer_forms, kind_of
 from slmlens.tasks.meaning import MeaningSettings, meaning_splits
@@ -91,6 +92,13 @@ class Kinds:
     forms: pl.DataFrame
     rules: tuple[Rule, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        return "\n".join([kinds_words(self), *([repr(kinds_grid(self))] if self.parts.height else [])])
+
+    def _repr_html_(self) -> str:
+        told = Words(kinds_words(self))._repr_html_()
+        return told + (kinds_grid(self)._repr_html_() if self.parts.height else "")
+
 
 def kinds_of(
     tasks: Tasks,
@@ -126,6 +134,12 @@ def kinds_of(
         forms=_forms(tasks, placed, settings.k_show),
         rules=_rules(tasks, placed, settings.k_show) if firm else (),
     )
+
+
+def dearest_kinds(tasks: Tasks) -> Kinds | Words:
+    """Look into the task that costs most; where nothing is priced, into the one with the most calls."""
+    table = ReviewSession(tasks, author="").table()
+    return Words("There is no task.") if table.is_empty() else kinds_of(tasks, table.item(0, "task_id"))
 
 
 def kinds_words(kinds: Kinds) -> str:
