@@ -306,3 +306,55 @@ def test_after_a_prompt_edit_only_answers_to_the_present_prompt_count():
     assert after["learnable"]
     assert after["reasons"][-1].startswith(f"The prompt was edited on {edited_on.date()}")
     assert not any("edited" in reason for reason in before["reasons"])
+
+
+def test_a_model_that_was_graded_well_overrules_a_classifier_that_saw_no_signal(maker):
+    rows, _ = trap(maker, "coin_flip", 0)
+    assert verdict_of(rows)["evidence"] == "no-signal"
+    assert verdict_of(rows, probes=[graded(1.0, 120)])["evidence"] == "shown"
+    repeats, _ = trap(maker, "coin_flip_repeats", 0)
+    assert verdict_of(repeats, probes=[graded(0.4, 120)])["evidence"] == "no-signal"
+
+
+def test_in_a_loop_answers_to_logged_prompts_reach_grade_b_at_most():
+    tasks = tasks_of(tickets(sessions=1))
+    looped = replace(tasks, tasks=tasks.tasks.with_columns(steps_per_session=pl.lit(6.0)))
+    found = assess(looped, probes=[graded(1.0, 240)]).verdicts.row(0, named=True)
+    assert (found["evidence"], found["grade"]) == ("likely", "B")
+    said = " ".join(found["reasons"])
+    assert "It runs 6.0 times a session" in said
+    assert "grade B at most" in said
+
+
+def test_the_rare_class_of_a_graded_model_is_the_one_that_counts():
+    def probe(tasks):
+        return graded(0.99, 240)(tasks).with_columns(rare_n=pl.lit(4), rare_recall=pl.lit(None, dtype=pl.Float64))
+
+    found = verdict_of(tickets(sessions=1), probes=[probe])
+    assert (found["rare_n"], found["rare_recall"]) == (4, None)
+    assert "Granite" in found["rare_class"]
+    assert any("is not measured (n = 4)" in reason for reason in found["reasons"])
+
+
+def test_tools_that_act_and_instructions_on_health_are_said_and_forbid_nothing():
+    tasks = tasks_of(tickets(sessions=1))
+    text = "You read the symptoms of a patient and name the dosage."
+    calls = tasks.calls.calls.with_columns(tool_calls=pl.lit([{"name": "send_refund", "arguments": "{}"}]))
+    acting = replace(
+        tasks,
+        tasks=tasks.tasks.with_columns(skeleton=pl.lit(text)),
+        calls=replace(tasks.calls, calls=calls),
+    )
+    found = assess(acting).verdicts.row(0, named=True)
+    assert found["gate"] is None
+    assert found["evidence"] != "gated"
+    said = " ".join(found["reasons"])
+    assert "let a person approve its calls" in said
+    assert "speak of health" in said
+    assert "speak of" not in " ".join(assess(tasks).verdicts.item(0, "reasons"))
+
+
+def test_both_intervals_of_agreement_are_nested_around_the_median():
+    for mode in ("swap", "tuned"):
+        found = verdict_of(tickets(sessions=1), probes=[graded(0.9, 60, mode)])[mode]
+        assert found["a_lo90"] <= found["a_lo80"] <= found["a_p50"] <= found["a_hi80"] <= found["a_hi90"]
