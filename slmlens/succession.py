@@ -23,7 +23,7 @@ from slmlens.results import Calls, Tasks
 from slmlens.run import MANIFEST
 from slmlens.tasks import decisions as decided
 from slmlens.tasks import naming as names
-from slmlens.tasks.cut import FACT, FOLLOWS, cut_as_followed, cut_in_words, cut_of
+from slmlens.tasks.cut import EARLIER, FACT, FOLLOWS, cut_as_followed, cut_in_words, cut_of
 from slmlens.tasks.taskset_json import FILE, dump_task_set, load_task_set
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from slmlens.tasks.taskset import TaskSet
 
 LINEAGE = "lineage"
-EARLIER = "earlier_taskset.json"
-"""The task set of the run that a run follows, as it was when it was last named."""
 
 
 @dataclass(frozen=True)

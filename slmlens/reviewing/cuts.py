@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from slmlens.results import Tasks
 from slmlens.reviewing.session import Change, Folder, ReviewSession
-from slmlens.tasks.cut import FACT, Cut, cut_of
+from slmlens.tasks.cut import EARLIER, FACT, FOLLOWS, Cut, cut_as_followed, cut_of
 from slmlens.tasks.discover import discover_tasks
+from slmlens.tasks.lineage import with_earlier_ids
+from slmlens.tasks.taskset_json import load_task_set
 
 
 class Cuts:
@@ -33,7 +35,7 @@ class Cuts:
         :returns: The figures before and after, and the decisions that don't hold on this cut.
         """
         if cut not in self._found:
-            self._found[cut] = discover_tasks(self._session.tasks.calls, settings=cut.settings())
+            self._found[cut] = self._find(cut)
         change = self._session.recut(self._found[cut], trial=cut != self.kept)
         self.shown = cut
         return change
@@ -50,3 +52,12 @@ class Cuts:
         self._run.note(**{FACT: self.kept.record()})
         self._run.reopen("tasks")
         return f"This cut is kept for the run ({self.kept.words()}); its report follows when the analysis is run again."
+
+    def _find(self, cut: Cut) -> Tasks:
+        """Find the tasks of a cut as the run would: under the ids of the run that it follows, and along its trees."""
+        calls, run = self._session.tasks.calls, self._run
+        if run is None or FOLLOWS not in run.manifest or not run.path(EARLIER).is_file():
+            return discover_tasks(calls, settings=cut.settings())
+        earlier = load_task_set(run.path(EARLIER).read_text(encoding="utf-8"), where=EARLIER)
+        along = earlier if cut_as_followed({**run.manifest, FACT: cut.record()}) else None
+        return with_earlier_ids(discover_tasks(calls, settings=cut.settings(), earlier=along), earlier)

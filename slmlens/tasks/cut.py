@@ -15,6 +15,9 @@ FACT = "cut"
 FOLLOWS = "follows"
 """Where a run's manifest keeps what it took over from an earlier run: its name (``run``) and its cut."""
 
+EARLIER = "earlier_taskset.json"
+"""The file of a run that holds the task set of the run it follows, as it was when that was last named."""
+
 
 @dataclass(frozen=True)
 class Knob:

@@ -17,7 +17,7 @@ from slmlens.errors import SettingError
 from slmlens.reporting.decisions import unmeasured_words
 from slmlens.spend.ledger import build_ledger
 from slmlens.tasks import gestures
-from slmlens.tasks.decisions import Decision, with_id
+from slmlens.tasks.decisions import Decision, in_order, with_id
 from slmlens.tasks.matching import jaccard, sketch
 from slmlens.tasks.replay import Replayed, replay
 from tests.tasks.shop import STEPS, ids, shop
@@ -383,6 +383,35 @@ def test_independent_decisions_give_the_same_in_any_order_and_twice_is_once(
     assert view(replay(once.tasks, decisions)) == view(replay(found, decisions))
     assert set(statuses(once)) <= {"applied"}
     check_money_and_rows(once)
+
+
+@settings(max_examples=12)
+@given(
+    made=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(list(STEPS)), st.sampled_from(list(STEPS))), max_size=5),
+    n_earlier=st.integers(0, 5),
+    rng=st.randoms(),
+)
+def test_decisions_of_an_earlier_run_come_first_wherever_they_stand_and_twice_is_once(
+    found: sl.Tasks, made: list[tuple[int, str, str]], n_earlier: int, rng: random.Random
+) -> None:
+    decisions: list[Decision] = []
+    for at, step, other in made:
+        try:
+            decision = any_decision(at, step, other)(replay(found, decisions))
+        except SettingError:
+            continue  # merged away, or a merge with itself
+        origin = "october" if len(decisions) < n_earlier else ""
+        decisions.append(with_id(replace(decision, origin=origin), {d.id for d in decisions}))
+    once = replay(found, decisions)
+    own = [decision for decision in decisions if not decision.origin]
+    places = sorted(rng.sample(range(len(decisions)), len(own)))
+    written = [decision for decision in decisions if decision.origin]
+    for place, decision in zip(places, own, strict=True):  # as they arrive, each kind in its own order
+        written.insert(place, decision)
+    again = replay(once.tasks, in_order(written))
+    assert view(again) == view(once)
+    assert again.status.equals(once.status)
+    check_money_and_rows(again)
 
 
 @settings(max_examples=12)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import slmlens as sl
 from slmlens.errors import InputError, RunFolderError
 from slmlens.reporting.summary import summary_schema
+from slmlens.reviewing.cuts import Cuts
 from slmlens.reviewing.session import ReviewSession
 from slmlens.run import MANIFEST
 from slmlens.tasks.cut import FACT, Cut, cut_of
@@ -206,6 +207,23 @@ def test_the_kept_cut_is_followed_unless_the_new_run_has_its_own(place: Path) ->
     tasks = november(place)
     assert cut_of(sl.open_run(place / "november").manifest) == Cut()
     assert (tasks.found or tasks).tasks.height == 5
+
+
+def test_a_cut_tried_in_the_panel_finds_the_tasks_as_the_run_would(place: Path) -> None:
+    tasks = november(place)
+    run = sl.open_run(place / "november")
+    review = ReviewSession(tasks, run, author="ben")
+    cuts = Cuts(review, tasks, run)
+    change = cuts.take(Cut(k_task=4))
+    assert change.stale == ()
+    assert ids_kept(review.tasks) == ids_kept(tasks)
+    cuts.keep()
+    tried = view(review.tasks)
+    assert view(november(place)) == tried
+
+
+def ids_kept(tasks: sl.Tasks) -> set[str]:
+    return set((tasks.found or tasks).tasks.get_column("task_id"))
 
 
 def test_report_and_summary_tell_what_was_taken_over(place: Path) -> None:
