@@ -90,7 +90,7 @@ def pilot(
     sample = _sample(at, tasks, task_id, seed)
     if answers is None:
         return _export(at, tasks, task_id, sample)
-    return _import(at, tasks, task_id, sample, Path(answers), str(model).strip(), mode)
+    return _import(at, tasks, task_id, sample, Path(answers).expanduser(), str(model).strip(), mode)
 
 
 def _export(run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame) -> Pilot:

@@ -62,15 +62,13 @@ def chance_shown(quantiles: Sequence[float], needed: float, looks: Sequence[int]
     :param needed: The agreement that parity asks for.
     :param looks: Sizes of the pilot, increasing.
     """
-    from scipy.stats import binom
-
     steps = np.linspace(0, 1, len(quantiles))
     values = np.interp((np.arange(100) + 0.5) / 100, steps, quantiles)
     alive = np.zeros((len(values), max(looks, default=0) + 1))
     alive[:, 0] = 1.0
     shown, total, before = [], 0.0, 0
     for look in looks:
-        more = binom.pmf(np.arange(look - before + 1)[None, :], look - before, values[:, None])
+        more = _binomial(look - before, values)
         alive = np.array([np.convolve(row[: before + 1], step) for row, step in zip(alive, more, strict=True)])
         passed = _bounds(look) >= needed
         total += float(alive[:, passed].sum() / len(values))
@@ -78,6 +76,15 @@ def chance_shown(quantiles: Sequence[float], needed: float, looks: Sequence[int]
         shown.append(min(total, 1.0))
         before = look
     return shown
+
+
+def _binomial(n: int, shares: np.ndarray) -> np.ndarray:
+    """Return the chance of 0 .. n hits, a row a share. ``scipy.stats`` has it too, and takes long to import."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    hits, share = np.arange(n + 1)[None, :], shares[:, None]
+    ways = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
+    return np.asarray(np.exp(ways + xlogy(hits, share) + xlog1py(n - hits, -share)))
 
 
 @cache
