@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from benchmarks.outcomes import read_outcomes, units_of
-from benchmarks.scorers import DATED, SCORERS, TWO_SIGNALS, family_weights, fit_kappa, fit_terms, predict_held_out
+from benchmarks.scorers import (
+    DATED,
+    SCORERS,
+    TWO_SIGNALS,
+    family_weights,
+    fit_kappa,
+    fit_terms,
+    kappa_of,
+    new_source_means,
+)
 from slmlens.suitability.priors import TUNED_REFERENCE_B
 
 Floats = NDArray[np.float64]
@@ -126,25 +135,23 @@ def swap_rows(units: pl.DataFrame, catalogue: pl.DataFrame) -> list[Row]:
     """Return the terms of the swap prior, without and with the year of release, and their weights."""
     slopes = series_slopes(catalogue)
     size = {"log_params_b": round(float(np.median(slopes)), 3)}
-    families = units.get_column("family").to_numpy().astype(str)
-    success, n = units.get_column("small").to_numpy(), units.get_column("n").to_numpy().astype(float)
-    weights, by_name = family_weights(units), {scorer.name: scorer for scorer in SCORERS}
-    n_families, n_slms = len(set(families)), units.get_column("slm").n_unique()
+    success, weights = units.get_column("small").to_numpy(), family_weights(units)
+    by_name = {scorer.name: scorer for scorer in SCORERS}
+    n_families, n_slms = units.get_column("family").n_unique(), units.get_column("slm").n_unique()
     source = f"fractional logistic over {n_families} families and {n_slms} small models, families equally weighted"
     origin = ", ".join(units.get_column("source").unique().sort())
     rows = []
     for mode, name in SWAP_SCORERS.items():
         scorer = replace(by_name[name], fixed=size)
         fit = fit_terms(scorer, scorer.design(units), success, weights)
-        held = predict_held_out(scorer, units, families)
-        kappa = fit_kappa(success * n, n, held.mean, weights)
+        kappa = kappa_of(units, new_source_means(scorer, units))
         rows += [
             row(mode, term, value, len(units), f"{source} ({origin}){MEANINGS[term]}")
             for term, value in zip(fit.terms, fit.beta, strict=True)
             if term not in size
         ]
         rows.append(row(mode, "log_params_b", size["log_params_b"], len(slopes), SERIES_SOURCE))
-        told = "weight as a Beta in calls: the likeliest for counts of families left out of the fit"
+        told = "weight as a Beta in calls: the likeliest for counts of a suite left out, as a private log is a new one"
         rows.append(row(mode, "kappa", kappa, len(units), told))
     released = units.get_column("released")
     for end, value in (("min", released.min()), ("max", released.max())):

@@ -1,8 +1,8 @@
 """Scorers of a unit before any pilot: the swap prior and what it has to beat, fitted without the families held out.
 
 Each is a logistic curve for A, the success of the small model, made a Beta by one weight kappa. A scorer never sees
-what it is judged on: coefficients are fitted on the other groups, and kappa on how well the other groups were predicted
-when each of them was left out.
+what it is judged on: coefficients are fitted on the other groups, and kappa on how well the units of the other groups
+were predicted by fits without their source. So kappa carries what differs from source to source.
 """
 
 from __future__ import annotations
@@ -196,12 +196,10 @@ class Held:
     kappa: Floats
 
 
-def predict_held_out(scorer: Scorer, units: pl.DataFrame, groups: NDArray[np.str_]) -> Held:
-    """Return the predictions of each group by a fit without it."""
-    design = scorer.design(units)
-    success, n = units.get_column("small").to_numpy(), units.get_column("n").to_numpy().astype(float)
-    weights = family_weights(units)
-    mean, kappa = np.zeros(len(units)), np.zeros(len(units))
+def held_out_means(scorer: Scorer, units: pl.DataFrame, groups: NDArray[np.str_]) -> Floats:
+    """Return the mean of A of each unit by a fit without its group."""
+    design, success, weights = scorer.design(units), units.get_column("small").to_numpy(), family_weights(units)
+    mean = np.zeros(len(units))
     for group in sorted(set(groups)):
         held = groups == group
         kept = {term: x[~held] for term, x in design.items()}
@@ -209,7 +207,25 @@ def predict_held_out(scorer: Scorer, units: pl.DataFrame, groups: NDArray[np.str
         if scorer.tracked:
             z = z + track_record(units, z, held)
         mean[held] = expit(z[held])
+    return mean
+
+
+def predict_held_out(scorer: Scorer, units: pl.DataFrame, groups: NDArray[np.str_]) -> Held:
+    """Return the predictions of each group by a fit without it."""
+    beside = new_source_means(scorer, units)
+    kappa = np.zeros(len(units))
     for group in sorted(set(groups)):
         held = groups == group
-        kappa[held] = fit_kappa((success * n)[~held], n[~held], mean[~held], weights[~held])
-    return Held(mean, kappa)
+        kappa[held] = kappa_of(units.filter(pl.Series(~held)), beside[~held])
+    return Held(held_out_means(scorer, units, groups), kappa)
+
+
+def new_source_means(scorer: Scorer, units: pl.DataFrame) -> Floats:
+    """Return means of A by fits without the unit's source: what a private log, itself a new source, would get."""
+    return held_out_means(scorer, units, units.get_column("source").to_numpy().astype(str))
+
+
+def kappa_of(units: pl.DataFrame, mean: Floats) -> float:
+    """Return the likeliest weight of a prior with these means."""
+    n = units.get_column("n").to_numpy().astype(float)
+    return fit_kappa(units.get_column("small").to_numpy() * n, n, mean, family_weights(units))

@@ -147,8 +147,9 @@ def swap_prior(
     logit = sum(value[mode, name] * x for name, x in terms.items())
     kappa = value[mode, "kappa"]
     length = "unknown output length" if output_tokens is None else f"output length ({output_tokens:.0f} tokens)"
-    year = "" if released is None else f", of {released:.0f} or later"
-    note = f"prior by {length} and size ({params_b:g}B{year}), worth {kappa:g} calls"
+    newest = " or later" if released == value.get(("swap_dated", "released_max")) else ""
+    year = "" if released is None else f", of {int(released)}{newest}"
+    note = f"prior by {length} and size ({params_b:g}B{year}), worth {kappa:.1f} calls"
     return Prior(float(1 / (1 + np.exp(-logit))), kappa, note)
 
 
@@ -179,7 +180,7 @@ def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_
     size = float(np.log(np.clip(params_b, TUNED_SMALLEST_B, TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
     odds = value["tuned", kind] / (1 - value["tuned", kind]) * np.exp(value["tuned", "log_params_b"] * size)
     kappa = value["tuned", "kappa"]
-    return Prior(float(odds / (1 + odds)), kappa, f"prior by type ({words}), worth {kappa:g} calls")
+    return Prior(float(odds / (1 + odds)), kappa, f"prior by type ({words}), worth {kappa:.1f} calls")
 
 
 def published_parity() -> pl.DataFrame:

@@ -87,6 +87,7 @@ class TestOnOutcomes:
         for x in PARITIES:
             assert ece(said[name].p[x], said[name].truth[x]) <= 0.10
 
+    @pytest.mark.slow
     def test_pilots_of_recorded_outcomes_end_right_or_unsettled(self, units):
         found = recorded_pilots(units, 40, 0)
         far = found.filter((found["rho"] - PARITY).abs() > FAR)
