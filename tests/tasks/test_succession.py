@@ -209,6 +209,17 @@ def test_the_kept_cut_is_followed_unless_the_new_run_has_its_own(place: Path) ->
     assert (tasks.found or tasks).tasks.height == 5
 
 
+def test_forgetting_a_session_keeps_the_ids_and_the_decisions_that_were_taken_over(place: Path) -> None:
+    tasks = november(place)
+    shutil.rmtree(place / OCTOBER)
+    session = tasks.calls.calls.get_column("session_id").drop_nulls()[0]
+    sl.forget(place / "november", session=session)
+    run = sl.open_run(place / "november")
+    again = run.read_frame("tasks")
+    assert set(again.get_column("task_id")) == set(tasks.tasks.get_column("task_id"))
+    assert run.read_frame("decisions").get_column("status").to_list() == ["applied"] * 4
+
+
 def test_a_cut_tried_in_the_panel_finds_the_tasks_as_the_run_would(place: Path) -> None:
     tasks = november(place)
     run = sl.open_run(place / "november")
