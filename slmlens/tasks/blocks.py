@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from slmlens.tasks.corpus import TOOLS, Corpus
+from slmlens.tasks.excerpts import Excerpt
+from slmlens.tasks.incidence import Bools, Floats, set_numbers
 from slmlens.tasks.prompts import PARTS
 from slmlens.tasks.shingles import I64
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 SYSTEM = PARTS.index("system")
 TOOL_WORDS = 6.0
 """Shingles that one tool name counts for."""
+
+_WORTH = np.array([{"system": 2.0, "tools": 1.0 + TOOL_WORDS}.get(name, 1.0) for name in PARTS])
+"""What a shingle counts for by its part: of the system prompt twice, a tool as many words, any other once."""
 
 MAX_CONTENTS = 5
 """Sets of contents (documents, examples) that are looked past in one group."""
@@ -64,38 +65,42 @@ class SkeletonSettings:
 
 @dataclass(frozen=True)
 class Group:
-    """Some variants of a corpus, with the units that weigh them.
+    """Some prompts of a corpus, with the units that weigh them.
 
-    :param rows: Variant rows of the corpus.
-    :param matrix: Those rows of the corpus matrix.
-    :param units: units x rows, 1 where the unit used the variant (scipy CSR).
-    :param weight: Weight of each row, as a share of the group; sums to 1.
-    :param recurs: Columns that recur in at least ``k_task`` units of the group.
-    :param share: Weight of the rows that hold each column.
+    :param prompts: The prompts.
+    :param unit: The unit of each use of a prompt, ascending from 0 without a gap.
+    :param row: The prompt of that use: its place in the group.
+    :param weight: Weight of each prompt, as a share of the group; sums to 1.
+    :param recurs: Strands that recur in at least ``k_task`` units of the group.
+    :param share: Weight of the prompts that hold each strand.
     """
 
-    rows: I64
-    matrix: Any
-    units: Any
+    prompts: Excerpt
+    unit: I64
+    row: I64
     weight: Floats
     recurs: Bools
     share: Floats
 
-    @property
-    def n_units(self) -> int:
-        """Distinct units in the group."""
-        return int(self.units.shape[0])
+    def units_with(self, held: Bools) -> I64:
+        """Return for each column of ``held`` (prompts x blocks) how many units use a prompt that is true there."""
+        block, use = np.nonzero(held[self.row].T)
+        first = np.diff(block * len(self.unit) + self.unit[use], prepend=-1) != 0
+        return np.bincount(block[first], minlength=held.shape[1])
 
-    def units_with(self, mask: Bools) -> int:
-        """Return how many units used any of the masked rows."""
-        return int((self.units @ mask.astype(np.float32) > 0).sum())
+    def uses_with(self, held: Bools) -> I64:
+        """Return units x blocks: how many prompts of each unit are true."""
+        use, block = np.nonzero(held[self.row])
+        n_units, n_blocks = int(self.unit[-1]) + 1, held.shape[1]
+        counted = np.bincount(self.unit[use] * n_blocks + block, minlength=n_units * n_blocks)
+        return counted.reshape(n_units, n_blocks)
 
 
 @dataclass(frozen=True)
 class Block:
     """Columns that come and go together.
 
-    :param columns: Columns of the corpus matrix.
+    :param strands: Strands of the group.
     :param rows: Rows of the group that hold at least the contained share of them.
     :param weight: Their weight.
     :param length: Shingles, system shingles counted twice, capped at 100.
@@ -103,7 +108,7 @@ class Block:
     :param told: Share of its columns that are words of instruction; 1 where it changes the system prompt or the tools.
     """
 
-    columns: I64
+    strands: I64
     rows: Bools
     weight: float
     length: float
@@ -111,132 +116,122 @@ class Block:
     told: float
 
 
-def group_of(corpus: Corpus, rows: I64, settings: SkeletonSettings, *, by_content: bool) -> Group:
-    """Return the group of the given variants, its units being sessions (or traces) or distinct slot contents."""
-    from scipy import sparse
+def group_of(corpus: Corpus, prompts: Excerpt, settings: SkeletonSettings, *, by_content: bool) -> Group:
+    """Return the group of some prompts, its units being sessions (or traces) or distinct slot contents.
 
-    local = np.full(corpus.matrix.shape[0], -1, dtype=np.int64)
-    local[rows] = np.arange(len(rows))
-    if by_content:
-        unit, row = corpus.content[rows], np.arange(len(rows))
-    else:
-        mine = corpus.pairs[local[corpus.pairs[:, 1]] >= 0]
-        unit, row = mine[:, 0], local[mine[:, 1]]
-    _, unit = np.unique(unit, return_inverse=True)
-    matrix = corpus.matrix[rows]
-    n_units = int(unit.max()) + 1 if len(unit) else 0
-    units = sparse.csr_matrix((np.ones(len(unit), dtype=np.float32), (unit, row)), shape=(n_units, len(rows)))
-    weight = _spread(unit, row, corpus.content[rows], len(rows))
-    held = units @ matrix
-    recurs = np.bincount(held.indices, minlength=matrix.shape[1]) >= settings.k_task
-    share = np.asarray(matrix.T @ weight).ravel()
-    return Group(rows, matrix, units, weight, recurs, share)
+    Strands that recur neither in the group nor, by slot contents, in any part of it are left out.
+    """
+    content = corpus.content[prompts.rows]
+    unit, row = _uses_by_content(content) if by_content else _uses_by_unit(corpus, prompts.rows)
+    prompts = prompts.joined(prompts.matrix.holders() > 0)
+    recurs = prompts.matrix.users(unit, row) >= settings.k_task
+    may_recur = recurs | (prompts.matrix.holders() >= settings.k_task)
+    prompts = prompts.with_strands(may_recur)
+    weight = _spread(unit, row, content)
+    return Group(prompts, unit, row, weight, recurs[may_recur], prompts.matrix.weights(weight))
 
 
-def _spread(unit: I64, row: I64, content: I64, n_rows: int) -> Floats:
+def _uses_by_content(content: I64) -> tuple[I64, I64]:
+    row = np.argsort(content, kind="stable")
+    return np.unique(content[row], return_inverse=True)[1], row
+
+
+def _uses_by_unit(corpus: Corpus, rows: I64) -> tuple[I64, I64]:
+    place = np.full(len(corpus.content), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    row = place[corpus.pairs[:, 1]]
+    unit = np.unique(corpus.pairs[row >= 0, 0], return_inverse=True)[1]
+    return unit, row[row >= 0]
+
+
+def _spread(unit: I64, row: I64, content: I64) -> Floats:
     """Each unit weighs 1, spread over its slot contents, and within a content over its prompts (a loop counts once)."""
-    fronts = np.stack([unit, content[row]], axis=1)
-    distinct, front = np.unique(fronts, axis=0, return_inverse=True)
-    per_front = np.bincount(front.ravel())
-    per_unit = np.bincount(distinct[:, 0])
-    weight = np.bincount(row, weights=1.0 / (per_front[front.ravel()] * per_unit[unit]), minlength=n_rows)
-    spread: Floats = np.asarray(weight, dtype=np.float64)
-    return spread / max(float(spread.sum()), 1e-12)
+    contents = int(content.max(initial=0)) + 1
+    distinct, front, per_front = np.unique(unit * contents + content[row], return_inverse=True, return_counts=True)
+    per_unit = np.bincount(distinct // contents)
+    weight = np.bincount(row, weights=1.0 / (per_front[front] * per_unit[unit]), minlength=len(content))
+    return weight / max(float(weight.sum()), 1e-12)
 
 
 def find_blocks(group: Group, corpus: Corpus, settings: SkeletonSettings, *, has_core: bool) -> list[Block]:
     """Return the blocks of the group that are long enough to set a step apart, heaviest first."""
-    from scipy import sparse
-
-    variable = np.flatnonzero(group.recurs & (group.share < settings.core_share))
-    if not len(variable):
+    prompts = group.prompts
+    by_part = _by_part(prompts, corpus)
+    sets = _merge_alike(group, _heaviest(group, by_part @ _WORTH, settings))
+    parts = _summed(by_part, sets)
+    long = np.flatnonzero(_set_apart(parts, settings, has_core=has_core))
+    if not len(long):
         return []
-    merged = _merge_alike(group, _heaviest_sets(group, corpus, variable, settings.max_blocks))
-    long = [c for c in merged if _sets_apart(corpus.part[c], settings, has_core=has_core)]
-    if not long:
-        return []
-    indicator = sparse.csc_matrix(
-        (
-            np.concatenate([np.full(len(c), 1 / len(c), dtype=np.float32) for c in long]),
-            (np.concatenate(long), np.repeat(np.arange(len(long)), [len(c) for c in long])),
-        ),
-        shape=(group.matrix.shape[1], len(long)),
-    )
-    held = np.asarray((group.matrix @ indicator).todense()) >= settings.contained
+    sets, parts = [sets[at] for at in long], parts[long]
+    size, told = prompts.sizes(), prompts.counted(corpus.directive[prompts.columns])
+    set_of = set_numbers(sets, len(size))
+    held = prompts.matrix.reaching(set_of, size, settings.contained * parts.sum(axis=1))
+    instructs = _system_length(parts) >= settings.system_block
+    told = np.where(instructs, 1.0, _summed(told, sets) / parts.sum(axis=1))
+    length, grown = np.minimum(parts @ _WORTH, 100), parts[:, PARTS.index("last")] / parts.sum(axis=1)
+    first = prompts.first_columns()
     blocks = []
-    for at, columns in enumerate(long):
-        rows = held[:, at]
-        weight = float(group.weight[rows].sum())
-        if weight < settings.core_share and group.units_with(rows) >= settings.k_task:
-            parts = corpus.part[columns]
-            told = _told(parts, corpus.directive[columns], settings)
-            blocks.append(Block(columns, rows, weight, min(_length(parts), 100.0), _grown(parts), told))
-    return sorted(blocks, key=lambda b: (-b.weight * b.length, int(b.columns[0])))
+    for at in np.flatnonzero(group.units_with(held) >= settings.k_task).tolist():
+        weight = float(group.weight[held[:, at]].sum())
+        if weight < settings.core_share:
+            block = Block(sets[at], held[:, at], weight, float(length[at]), float(grown[at]), float(told[at]))
+            blocks.append((-block.weight * block.length, int(first[sets[at]].min()), block))
+    return [block for _, _, block in sorted(blocks, key=lambda b: b[:2])]
 
 
-def _worth(parts: I64) -> Floats:
-    """Return what each column counts: a system shingle twice, a tool as many words, any other once."""
-    return np.where(parts == SYSTEM, 2.0, np.where(parts == TOOLS, 1.0 + TOOL_WORDS, 1.0))
-
-
-def _length(parts: I64) -> float:
-    return float(_worth(parts).sum())
-
-
-def _grown(parts: I64) -> float:
-    return float(np.mean(parts == PARTS.index("last")))
-
-
-def _told(parts: I64, directive: Bools, settings: SkeletonSettings) -> float:
-    """Return the share of words of instruction; what changes the system prompt or the tools is taken to instruct."""
-    return 1.0 if _system_length(parts) >= settings.system_block else float(directive.mean())
-
-
-def _system_length(parts: I64) -> float:
-    return np.count_nonzero(parts == SYSTEM) + TOOL_WORDS * np.count_nonzero(parts == TOOLS)
-
-
-def _sets_apart(parts: I64, settings: SkeletonSettings, *, has_core: bool) -> bool:
-    user = len(parts) - np.count_nonzero(parts == SYSTEM) - np.count_nonzero(parts == TOOLS)
-    if not has_core:
-        return len(parts) >= 2  # noqa: PLR2004 - unrelated prompts: any recurring phrase will do
-    return bool(_system_length(parts) >= settings.system_block or user >= settings.user_block)
-
-
-def _heaviest_sets(group: Group, corpus: Corpus, variable: I64, most: int) -> list[I64]:
-    """Group the columns that are held by exactly the same rows; return the heaviest groups of two columns or more."""
-    columns = group.matrix[:, variable].tocsc()
-    signature = np.random.default_rng(0).integers(1, 1 << 62, size=group.matrix.shape[0], dtype=np.int64)
-    _, first, of = np.unique(
-        np.add.reduceat(signature[columns.indices], columns.indptr[:-1]), return_index=True, return_inverse=True
-    )
-    lengths = np.bincount(of, weights=_worth(corpus.part[variable]))
-    order = np.argsort(-np.minimum(lengths, 60) * group.share[variable[first]], kind="stable")
-    order = order[lengths[order] >= 2][:most]  # noqa: PLR2004 - a single shingle is no phrase
-    rank = np.full(len(first), len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    wanted = np.flatnonzero(rank[of] < len(order))
-    by_rank = wanted[np.argsort(rank[of[wanted]], kind="stable")]
-    cuts = np.flatnonzero(np.diff(rank[of[by_rank]])) + 1
-    return [variable[part] for part in np.split(by_rank, cuts)] if len(by_rank) else []
-
-
-def _merge_alike(group: Group, sets: list[I64]) -> list[I64]:
-    """Join sets whose rows agree to three quarters (Jaccard), each into the heaviest before it."""
+def _summed(of_strand: Floats, sets: list[I64]) -> Floats:
+    """Return for each set the sum over its strands."""
     if not sets:
+        return of_strand[:0]
+    starts = np.cumsum([0, *(len(one) for one in sets[:-1])])
+    return np.add.reduceat(of_strand[np.concatenate(sets)], starts, axis=0)
+
+
+def _by_part(prompts: Excerpt, corpus: Corpus) -> Floats:
+    """Return strands x parts of the prompt: columns."""
+    cell = prompts.strand * len(PARTS) + corpus.part[prompts.columns]
+    counted = np.bincount(cell, minlength=prompts.matrix.n_columns * len(PARTS))
+    return counted.reshape(-1, len(PARTS)).astype(np.float64)
+
+
+def _system_length(parts: Floats) -> Floats:
+    return parts[:, SYSTEM] + TOOL_WORDS * parts[:, TOOLS]
+
+
+def _set_apart(parts: Floats, settings: SkeletonSettings, *, has_core: bool) -> Bools:
+    """Tell which sets are long enough to set a step apart.
+
+    :param parts: sets x parts of the prompt: columns.
+    """
+    whole = parts.sum(axis=1)
+    user = whole - parts[:, SYSTEM] - parts[:, TOOLS]
+    apart: Bools = (_system_length(parts) >= settings.system_block) | (user >= settings.user_block)
+    if not has_core:
+        apart = whole >= 2  # noqa: PLR2004 - unrelated prompts: any recurring phrase will do
+    return apart
+
+
+def _heaviest(group: Group, length: Floats, settings: SkeletonSettings) -> I64:
+    """Return the strands of two shingles or more that vary in the group, heaviest first, at most ``max_blocks``."""
+    varying = np.flatnonzero(group.recurs & (group.share < settings.core_share))
+    order = varying[np.argsort(-np.minimum(length[varying], 60) * group.share[varying], kind="stable")]
+    return order[length[order] >= 2][: settings.max_blocks]  # noqa: PLR2004 - a single shingle is no phrase
+
+
+def _merge_alike(group: Group, strands: I64) -> list[I64]:
+    """Join strands whose rows agree to three quarters (Jaccard), each into the heaviest before it."""
+    if not len(strands):
         return []
-    support = group.matrix[:, [int(c[0]) for c in sets]].T.tocsr()
-    weighted = support.multiply(group.weight[None, :].astype(np.float32)).tocsr()
-    both = np.asarray((weighted @ support.T).todense())
+    both = group.prompts.matrix.overlaps(strands, group.weight)
     own = both.diagonal()
     alike = both / np.maximum(own[:, None] + own[None, :] - both, 1e-12) >= 0.75  # noqa: PLR2004 - see docstring
-    free = np.ones(len(sets), dtype=bool)
+    free = np.ones(len(strands), dtype=bool)
     merged = []
-    for at in range(len(sets)):
+    for at in range(len(strands)):
         if free[at]:
             members = np.flatnonzero(alike[at] & free)
             free[members] = False
-            merged.append(np.sort(np.concatenate([sets[i] for i in members])))
+            merged.append(strands[members])
     return merged
 
 
@@ -281,14 +276,16 @@ def _conflicts(group: Group, blocks: list[Block]) -> Bools:
     return conflicts
 
 
-def _exclusive(order: list[int], conflicts: Bools) -> list[int]:
-    """Walk the order and keep each block that is in conflict with none kept so far."""
-    kept: list[int] = []
-    barred = np.zeros(len(conflicts), dtype=bool)
-    for at in order:
-        if not barred[at]:
-            kept.append(at)
-            barred |= conflicts[at]
+def _exclusive(first: list[int], free: Bools, conflicts: Bools) -> list[int]:
+    """Add to the first blocks, from the heaviest on, each free one that is in conflict with none kept so far."""
+    kept = list(first)
+    barred = ~free
+    for at in first:
+        barred |= conflicts[at]
+    while not barred[heaviest := int(barred.argmin())]:
+        kept.append(heaviest)
+        barred |= conflicts[heaviest]
+        barred[heaviest] = True
     return kept
 
 
@@ -306,10 +303,10 @@ def _widest_closed_set(
     :param only: Which sets to look at; None: all. Where none fits, the set is empty.
     """
     conflicts = _conflicts(group, blocks)
-    rows = np.stack([b.rows for b in blocks])
+    rows, free = np.stack([b.rows for b in blocks]), np.ones(len(blocks), dtype=bool)
     best: tuple[float, float, list[int]] = (-1.0, -1.0, [])
     for seed in range(min(40, len(blocks))):
-        kept = _exclusive([seed, *(i for i in range(len(blocks)) if i != seed)], conflicts)
+        kept = _exclusive([seed], free, conflicts)
         cover = float(group.weight[rows[kept].any(axis=0)].sum())
         length = sum(blocks[i].weight * blocks[i].length for i in kept)
         if only is not None and not only([blocks[i] for i in kept], cover):
@@ -321,11 +318,9 @@ def _widest_closed_set(
 
 def _varying_inside_units(group: Group, blocks: list[Block], settings: SkeletonSettings) -> list[Block]:
     """Return exclusive blocks that most units hold in some of their prompts and lack in others."""
-    rows = np.stack([b.rows for b in blocks], axis=1).astype(np.float32)
-    with_block = np.asarray(group.units @ rows)
-    prompts = np.asarray(group.units.sum(axis=1))
+    with_block = group.uses_with(np.stack([b.rows for b in blocks], axis=1))
+    prompts = np.bincount(group.unit)[:, None]
     mixed = ((with_block > 0) & (with_block < prompts)).sum(axis=0)
     held_by = (with_block > 0).sum(axis=0)
     enough = (mixed >= settings.min_mixed) & (mixed >= settings.mixed * held_by)
-    order = [int(i) for i in np.flatnonzero(enough)]
-    return [blocks[i] for i in _exclusive(order, _conflicts(group, blocks))] if order else []
+    return [blocks[i] for i in _exclusive([], enough, _conflicts(group, blocks))] if enough.any() else []

@@ -13,17 +13,19 @@ most :data:`KEPT` stay: about as many as any rule of the trees can tell apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from threading import Thread
 
 import numpy as np
 import polars as pl
 
-from slmlens.tasks.blocks import Bools, Floats, SkeletonSettings
-from slmlens.tasks.corpus import Corpus, Sparse
-from slmlens.tasks.prompts import Prompts, declared
+from slmlens.tasks.blocks import SkeletonSettings
+from slmlens.tasks.corpus import Corpus
+from slmlens.tasks.excerpts import Excerpt, excerpt_of
+from slmlens.tasks.incidence import Bools, Floats
+from slmlens.tasks.prompts import PARTS, Prompts, declared
 from slmlens.tasks.shingles import I64
-from slmlens.tasks.skeletons import UNASSIGNED, assign, fit_skeletons
+from slmlens.tasks.skeletons import UNASSIGNED, assign_excerpt, grown
 from slmlens.tasks.taskset import RuleAgreement
 
 FITS = 20
@@ -49,8 +51,6 @@ WAKE_FROM = 4_000
 
 _LEAST_UNITS = 2
 """A task is measured if a half-sample may be expected to hold ``k_task`` of its units."""
-
-_NOT_BY_COLUMN = ("matrix", "content", "pairs")
 
 
 @dataclass(frozen=True)
@@ -162,19 +162,19 @@ def measure_stability(
     enough = _with_units(uses, settings.k_task * n_units / max(drawn, 1))
     if not enough or not fits:
         return Stability(_summed([]), None, _strange_summed([]))
-    thin, bounded = thinned(corpus), replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
+    bounded = replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
     places = prompts.variants.get_column("partition").to_list()
     families = _families(enough, task_of_site)
     halves = _halves(n_units, drawn, fits, seed)
     samples = [uses.only(inside[uses.unit] & np.isin(uses.site, enough)) for inside in halves]
-    grown = _half_fits(thin, samples, places, bounded)
+    labelled = _half_fits(thinned(corpus), corpus, samples, places, bounded)
     tallied = [
         _tally(sampled, labels[sampled.variant], families, settings.k_task)
-        for sampled, labels in zip(samples, grown, strict=True)
+        for sampled, labels in zip(samples, labelled, strict=True)
     ]
     agreements = [
         _agreement(uses, labels[uses.variant], inside[uses.unit])
-        for labels, inside in zip(grown[:RULE_FITS], halves[:RULE_FITS], strict=True)
+        for labels, inside in zip(labelled[:RULE_FITS], halves[:RULE_FITS], strict=True)
     ]
     sites, strange = zip(*tallied, strict=True)
     return Stability(_summed(list(sites)), _mean(agreements), _strange_summed(list(strange)))
@@ -190,32 +190,24 @@ def _halves(n_units: int, drawn: int, fits: int, seed: int) -> list[Bools]:
     return halves
 
 
-def _half_fits(corpus: Corpus, samples: list[_Uses], places: list[str], settings: SkeletonSettings) -> list[I64]:
+def _half_fits(
+    prompts: Excerpt, corpus: Corpus, samples: list[_Uses], places: list[str], settings: SkeletonSettings
+) -> list[I64]:
     """Return what :func:`_half_fit` gives for each sample, on all cores where the log is large enough to repay them."""
     from joblib import Parallel, delayed
 
+    facts = replace(corpus, matrix=None)
     many = sum(len(sampled.variant) for sampled in samples) >= PARALLEL_FROM
     fit = delayed(_half_fit)
-    tasks = (fit(corpus, sampled, places, settings, everywhere=at < RULE_FITS) for at, sampled in enumerate(samples))
+    tasks = (fit(prompts, facts, one, places, settings, everywhere=at < RULE_FITS) for at, one in enumerate(samples))
     return list(Parallel(n_jobs=-1 if many else 1)(tasks))
 
 
-def thinned(corpus: Corpus, most: int = KEPT) -> Corpus:
-    """Return the corpus with at most so many shingles of each set that the same prompts hold in the same part."""
-    if not corpus.matrix.nnz:
-        return corpus
-    columns = corpus.matrix.tocsc()
-    signature = np.random.default_rng(0).integers(1, 1 << 62, size=columns.shape[0], dtype=np.int64)
-    held = np.add.reduceat(np.append(signature[columns.indices], 0), columns.indptr[:-1])
-    _, of = np.unique(np.stack([held, corpus.part], axis=1), axis=0, return_inverse=True)
-    keep = np.flatnonzero(_rank_within(of.ravel()) < most)
-    return _of_columns(corpus, columns, keep)
-
-
-def _of_columns(corpus: Corpus, matrix: Sparse, keep: I64) -> Corpus:
-    """Return the corpus with some of its columns; what is neither of prompts nor of units is of columns."""
-    by_column = {f.name: getattr(corpus, f.name)[keep] for f in fields(corpus) if f.name not in _NOT_BY_COLUMN}
-    return replace(corpus, matrix=matrix[:, keep].tocsr(), **by_column)
+def thinned(corpus: Corpus, most: int = KEPT) -> Excerpt:
+    """Return all prompts with at most so many shingles of each set that the same prompts hold in the same part."""
+    whole = excerpt_of(corpus.matrix)
+    whole = whole.joined(np.ones(whole.matrix.n_columns, dtype=bool))
+    return whole.with_columns(_rank_within(whole.strand * len(PARTS) + corpus.part[whole.columns]) < most)
 
 
 def _rank_within(of: I64) -> I64:
@@ -244,36 +236,33 @@ def _uses(fitted: pl.DataFrame) -> _Uses:
     return _Uses(*columns)
 
 
-def _half_fit(corpus: Corpus, uses: _Uses, places: list[str], settings: SkeletonSettings, *, everywhere: bool) -> I64:
+def _half_fit(
+    prompts: Excerpt, corpus: Corpus, uses: _Uses, places: list[str], settings: SkeletonSettings, *, everywhere: bool
+) -> I64:
     """Return the site of each prompt of the corpus in new trees; -1 for none, and outside the sample if not asked for.
 
     A declared step whose prompts have no skeleton is a site of its own, below -1.
+
+    :param prompts: All prompts of the corpus.
     """
     rows = np.unique(uses.variant)
-    part = _restricted(corpus, rows, uses, settings.k_task)
     codes = {name: at for at, name in enumerate(dict.fromkeys(places))}
     place = np.array([codes[name] for name in places], dtype=np.int64)
     mine = [np.flatnonzero(place[rows] == code) for code in codes.values()]
     held = {code: local for code, local in zip(codes.values(), mine, strict=True) if len(local)}
-    labels = np.full(corpus.matrix.shape[0], UNASSIGNED, dtype=np.int64)
-    for code, tree in zip(held, fit_skeletons(part, list(held.values()), settings), strict=True):
-        if everywhere:
-            whole = np.flatnonzero(place == code)
-            labels[whole] = assign(tree, corpus.matrix[whole], corpus.hashes, settings.contained)[0]
-        else:
-            labels[rows[held[code]]] = assign(tree, part.matrix[held[code]], part.hashes, settings.contained)[0]
+    sample = prompts.only(rows)
+    sample = sample.joined(sample.matrix.holders() >= settings.k_task)
+    labels = np.full(len(places), UNASSIGNED, dtype=np.int64)
+    users = replace(corpus, pairs=np.unique(np.stack([uses.group, uses.variant], axis=1), axis=0))
+    trees, labels[rows] = grown(users, sample, list(held.values()), settings)
+    if everywhere:
+        for code, tree in zip(held, trees, strict=True):
+            at = np.flatnonzero(place == code)
+            labels[at] = assign_excerpt(tree, prompts.only(at), corpus.hashes, settings.contained)[0]
     for name, code in codes.items():
         if declared(name)[1] is not None:
             labels[(place == code) & (labels == UNASSIGNED)] = -2 - code
     return labels
-
-
-def _restricted(corpus: Corpus, rows: I64, uses: _Uses, least: int) -> Corpus:
-    """Return the corpus of some prompts and their users, with the shingles that enough of these prompts hold."""
-    matrix = corpus.matrix[rows]
-    columns = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= least)
-    pairs = np.unique(np.stack([uses.group, np.searchsorted(rows, uses.variant)], axis=1), axis=0)
-    return replace(_of_columns(corpus, matrix, columns), content=corpus.content[rows], pairs=pairs)
 
 
 def _families(sites: list[int], task_of_site: pl.DataFrame | None) -> pl.DataFrame:
