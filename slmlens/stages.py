@@ -48,7 +48,7 @@ class Settings:
         over what the trace shows.
     :param keep_days: Days after which message texts and tool arguments are removed, when the run is next opened; None:
         they stay.
-    :param previous: Folder of an earlier run whose task ids are kept (``--from``); None: ids of content alone.
+    :param previous: Folder of an earlier run whose task ids, decisions and cut hold on (``--from``); None: no other.
     :param name_with: Base address of a chat endpoint: a model there names the tasks by their skeletons; None: no model.
     :param name_model: That model.
     :param today: Day whose prices the run-rate takes; None: today.
@@ -200,7 +200,7 @@ def discover_tasks(
     """Find the tasks of a log; see :func:`slmlens.tasks.discover.discover_tasks`.
 
     :param run: Where to write and resume; the decisions in its ``decisions.yaml`` are replayed over what is found.
-    :param previous: Folder of an earlier run: its tasks keep their ids, and ``lineage`` tells what became of them.
+    :param previous: Folder of an earlier run: its ids hold on (``lineage`` tells how); in a run, decisions and cut too.
     :param naming: A model that names them (:func:`slmlens.tasks.chat_endpoint.endpoint_of`).
     """
     from slmlens.succession import found_tasks
