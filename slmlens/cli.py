@@ -70,7 +70,8 @@ def run(
         int | None, typer.Option(help="Remove message texts when the run is opened after so many days.")
     ] = None,
     previous: Annotated[
-        Path | None, typer.Option("--from", help="Folder of an earlier run: its ids and decisions hold on.", metavar="RUN")
+        Path | None,
+        typer.Option("--from", help="Folder of an earlier run whose ids and decisions hold.", metavar="RUN"),
     ] = None,
     name_with: Annotated[
         str | None,
