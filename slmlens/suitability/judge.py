@@ -12,6 +12,7 @@ from slmlens.suitability.comparators import TaskAnswers
 from slmlens.suitability.decide import OPEN_FROM, evidence_word
 from slmlens.suitability.gates import Signals, gate_of
 from slmlens.suitability.intervals import Share
+from slmlens.suitability.learnable import Anchor, anchor_of, is_learnable
 from slmlens.suitability.posterior import Graded, Posterior, Target, meets_target, posterior_of_a, prior_free_bound
 from slmlens.suitability.priors import Prior, swap_prior, tuned_prior
 from slmlens.suitability.probes import Probed
@@ -100,7 +101,7 @@ class Judged:
     :param swap: Verdict of small models as they are.
     :param tuned: Verdict of small models tuned on the task.
     :param mode: The mode that the word is for.
-    :param anchor: The lower anchor used, and whether it is the program's.
+    :param anchor: The lower anchor: the best probe on the whole answer.
     :param learnable: The student against null and constant; None: no probe applies.
     :param null_p: The smallest adjusted p-value; None without a student.
     :param no_signal: Why nothing can be learned, as a clause; None: no such sign.
@@ -115,7 +116,7 @@ class Judged:
     swap: ModeVerdict
     tuned: ModeVerdict
     mode: str
-    anchor: tuple[Share, bool] | None
+    anchor: Anchor | None
     learnable: bool | None
     null_p: float | None
     no_signal: str | None
@@ -133,8 +134,8 @@ class Judged:
 def judge(seen: Seen, settings: AssessSettings) -> Judged:
     """Return the verdict of one task."""
     target = Target(settings.parity, settings.skill, seen.constant or 0.0, known_ceiling(seen), single=seen.single)
-    anchor = _anchor(seen, settings)
-    learnable = _learnable(seen, anchor, settings)
+    anchor = anchor_of(seen.probed, seen.constant, settings)
+    learnable = is_learnable(anchor, seen.probed, seen.constant, seen.adjusted, settings)
     swap = _swap(seen, target, settings)
     tuned = _tuned(seen, target, anchor if learnable else None, settings)
     mode = "swap" if _standing(swap) < _standing(tuned) else "tuned"
@@ -180,35 +181,6 @@ def known_ceiling(seen: Seen) -> Share | None:
     return pair if pair is not None and pair.n_units >= MIN_REPEATED_PROMPTS else None
 
 
-def _anchor(seen: Seen, settings: AssessSettings) -> tuple[Share, bool] | None:
-    """Return the better of students and programs on the whole answer, each on the lower of its two splits."""
-    if seen.probed is None or seen.answers is None or seen.single:
-        return None
-    found: list[tuple[Share, bool]] = []
-    if seen.probed.whole is not None:
-        found.append((seen.probed.whole, False))
-    if seen.probed.program is not None and _beats_constant(seen.probed.program.lower, seen, settings):
-        found.append((seen.probed.program.lower, True))
-    return max(found, key=lambda item: (item[0].lo90, not item[1]), default=None)
-
-
-def _beats_constant(share: Share, seen: Seen, settings: AssessSettings) -> bool:
-    return share.lo90 > max(seen.constant or 0.0, _probe_constant(seen)) + settings.margin
-
-
-def _probe_constant(seen: Seen) -> float:
-    """Return the constant on the calls that the students were graded on."""
-    return (seen.probed.constant if seen.probed else None) or 0.0
-
-
-def _learnable(seen: Seen, anchor: tuple[Share, bool] | None, settings: AssessSettings) -> bool | None:
-    if anchor is None:
-        return False if seen.adjusted else None
-    share, by_program = anchor
-    significant = by_program or min(seen.adjusted.values(), default=1.0) <= settings.alpha
-    return significant and _beats_constant(share, seen, settings)
-
-
 def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) -> str | None:
     """Why there is nothing to learn; a probe that did learn, a graded small model and a single answer overrule."""
     if learnable or seen.single or seen.constant is None:
@@ -247,10 +219,10 @@ def _swap(seen: Seen, target: Target, settings: AssessSettings) -> ModeVerdict:
     return _mode(seen, "swap", prior, target, None, settings)
 
 
-def _tuned(seen: Seen, target: Target, anchor: tuple[Share, bool] | None, settings: AssessSettings) -> ModeVerdict:
+def _tuned(seen: Seen, target: Target, anchor: Anchor | None, settings: AssessSettings) -> ModeVerdict:
     kind = seen.answers.kind if seen.answers else "empty"
     prior = tuned_prior(kind, seen.signals["turn_depth"] or 1.0)
-    return _mode(seen, "tuned", prior, target, anchor[0] if anchor else None, settings)
+    return _mode(seen, "tuned", prior, target, anchor.share if anchor else None, settings)
 
 
 def _mode(

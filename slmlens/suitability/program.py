@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.comparators import Field, TaskAnswers
 from slmlens.suitability.intervals import Share, clustered_share
-from slmlens.suitability.rules import CONSTANT, Material, fit_rule, gather, tabular
-from slmlens.suitability.spans import candidate_spans
+from slmlens.suitability.rules import CONSTANT, Material, fit_rule
 from slmlens.suitability.splits import FOLDS, earlier_units
 
 Ints = NDArray[np.int64]
@@ -46,20 +45,16 @@ class ProgramResult:
         return min(self.later, self.group, key=lambda share: (share.value, share.lo90))
 
 
-def run_program(answers: TaskAnswers, prompts: list[str], slots: list[str], folds: Ints) -> ProgramResult:
+def run_program(answers: TaskAnswers, material: Material, folds: Ints) -> ProgramResult:
     """Return how often simple rules, one per field, repeat the incumbent's answers.
 
     See :func:`slmlens.suitability.rules.fit_rule` for the rules; those that list answers are only for fields with few,
     recurring values.
 
     :param answers: The task's answers, in time order; none of their fields free text, which no rule can give exactly.
-    :param prompts: Text of each prompt's last message with placeholders as they stand.
-    :param slots: Slot text of each prompt: what the words of a table come from.
+    :param material: Spans and words of the prompts.
     :param folds: Fold of each row in the group split; all 0: one group, which can't be split.
     """
-    varying = any(field.n_distinct > 1 for field in answers.fields)
-    listed = any(tabular(field) for field in answers.fields)
-    material = gather(candidate_spans(prompts) if varying else {}, prompts, slots if listed else None)
     later_blocks = _later_blocks(answers)
     folds_blocks = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
     graded = np.zeros(len(answers), dtype=np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,17 @@ NAMED_VALUES = 50
 NAMED_COST, TABLE_COST = 0.05, 0.1
 """Share of a simpler rule's errors that a rule which lists answers must mend on the calls it is fitted to, where it can
 learn chance by heart (judgement)."""
+LIST_WORDS = 12
+"""Most words of a decision list."""
+WRONG_COUNTS = 10.0
+"""Right calls that one wrong call outweighs when a word is taken into a decision list (judgement)."""
 _FILLED_CANDIDATES = 8
 _JOIN_SAMPLE = 60
 _SHORTEST_PART = 2
 _MIN_WORD_CALLS = 3
 _MAX_WORDS = 1_500
 _WORD = re.compile(r"[^\W\d]{2,}")
+_JOINTS = re.compile(r"[\s_-]+")
 
 
 @dataclass(frozen=True)
@@ -54,49 +60,65 @@ class Rule:
 class Material:
     """What rules are made of, with every value as a code of one vocabulary so that comparing is arithmetic.
 
+    :param texts: Candidate spans: name -> span of each row, as from :func:`slmlens.suitability.spans.candidate_spans`.
+    :param prompts: Text of each prompt's last message.
+    :param slots: Slot text of each prompt: what the words of a table come from.
     :param vocabulary: Text -> code.
-    :param names: Names of the candidate spans.
-    :param texts: Name -> span of each row.
-    :param spans: (candidates x rows) codes of the spans.
-    :param presence: (rows x words) indicator of recurring words; None where no field can use a table.
-    :param prompts: Prompts, normalised, for answers that the prompt names.
     """
 
-    vocabulary: dict[str, int]
-    names: list[str]
     texts: dict[str, list[str]]
-    spans: Ints
-    presence: Floats | None
     prompts: list[str]
-    _named: dict[str, tuple[Ints, Ints]] = field(default_factory=dict)
+    slots: list[str]
+    vocabulary: dict[str, int] = field(default_factory=dict)
+    _places: dict[str, Ints] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the candidate spans."""
+        return list(self.texts)
+
+    @cached_property
+    def spans(self) -> Ints:
+        """Codes of the candidate spans, (candidates x rows)."""
+        return np.array([self.code(values) for values in self.texts.values()]).reshape(-1, len(self.prompts))
+
+    @cached_property
+    def presence(self) -> Floats:
+        """Indicator of the recurring words of the slots, (rows x words)."""
+        return word_presence(self.slots)
 
     def code(self, values: list[str]) -> Ints:
         """Return codes of texts, new ones added to the vocabulary."""
         known = self.vocabulary
         return np.array([known.setdefault(value, len(known)) for value in values], dtype=np.int64)
 
-    def named(self, one: Field) -> tuple[Ints, Ints]:
-        """Return codes of the field's values, and the place of each in each prompt (rows x values; -1: nowhere)."""
-        if one.name not in self._named:
-            values = sorted(set(one.values))
-            sought = [re.sub(r"[\s_-]+", " ", value).strip() for value in values]
-            places = np.array([[_place(value, prompt) for value in sought] for prompt in self.prompts], dtype=np.int64)
-            self._named[one.name] = (self.code(values), places)
-        return self._named[one.name]
+    def places(self, values: list[str]) -> Ints:
+        """Return where each value stands first in each prompt, as words of its own (rows x values; -1: nowhere)."""
+        for value in values:
+            if value not in self._places:
+                sought = _spaced(value)
+                self._places[value] = np.array([_place(sought, prompt) for prompt in self._plain], dtype=np.int64)
+        return np.stack([self._places[value] for value in values], axis=1)
+
+    @cached_property
+    def _plain(self) -> list[str]:
+        return [_spaced(normalise(text[:MAX_CHARS])) for text in self.prompts]
 
 
-def gather(columns: dict[str, list[str]], prompts: list[str], slots: list[str] | None) -> Material:
-    """Return the material of rules.
+def word_presence(texts: list[str]) -> Floats:
+    """Return which recurring words each text has, (texts x words), commonest first; numbers are no words here."""
+    words = [set(_WORD.findall(normalise(text))) for text in texts]
+    seen = Counter(word for found in words for word in found)
+    kept = sorted((word for word, n in seen.items() if n >= _MIN_WORD_CALLS), key=lambda word: (-seen[word], word))
+    column = {word: i for i, word in enumerate(kept[:_MAX_WORDS])}
+    presence = np.zeros((len(words), len(column)), dtype=np.float32)
+    for row, found in enumerate(words):
+        presence[row, [column[word] for word in found if word in column]] = 1
+    return presence
 
-    :param columns: Candidate spans by name, as from :func:`slmlens.suitability.spans.candidate_spans`.
-    :param prompts: Text of each prompt's last message.
-    :param slots: Slot text of each prompt: what the words of a table come from; None: no field can use one.
-    """
-    made = Material({}, list(columns), columns, np.empty(0, dtype=np.int64), None, [])
-    spans = np.array([made.code(values) for values in columns.values()], dtype=np.int64).reshape(-1, len(prompts))
-    presence = None if slots is None else _word_presence(slots)
-    plain = [] if slots is None else [re.sub(r"[\s_-]+", " ", normalise(text[:MAX_CHARS])) for text in prompts]
-    return Material(made.vocabulary, made.names, columns, spans, presence, plain)
+
+def _spaced(text: str) -> str:
+    return _JOINTS.sub(" ", text).strip()
 
 
 def tabular(one: Field) -> bool:
@@ -108,7 +130,7 @@ def fit_rule(one: Field, target: Ints, train: Ints, material: Material) -> Rule:
     """Return the rule that serves the training rows best; of equally good ones the simplest.
 
     In this order: constant, span, span or the commonest answer where there is none, joined spans, the answer that the
-    prompt names, a table from one span or from one word.
+    prompt names, a table from one span, a decision list of words, a table from words.
 
     :param target: Code of each row's value in the material's vocabulary.
     :param train: Rows to fit to.
@@ -224,9 +246,8 @@ def _listed(one: Field, target: Ints, train: Ints, material: Material) -> list[R
     table = _span_table(target, train, material)
     if table is not None:
         rules.append(table)
-    if material.presence is not None:
-        rules.append(_word_table(target, train, material.presence))
-    return rules
+    presence = material.presence
+    return [*rules, _word_list(target, train, presence), _word_table(target, train, presence)]
 
 
 def _place(value: str, prompt: str) -> int:
@@ -242,9 +263,8 @@ def _place(value: str, prompt: str) -> int:
 
 def _named_rules(one: Field, target: Ints, train: Ints, material: Material) -> list[Rule]:
     """Give the known answer that the prompt names, the first or the last of them; else the commonest."""
-    codes, places = material.named(one)
-    known = np.isin(codes, target[train])
-    places = np.where(known, places, -1)
+    known = sorted({one.values[row] for row in train.tolist()})
+    codes, places = material.code(known), material.places(known)
     some = (places >= 0).any(axis=1)
     values, counts = np.unique(target[train], return_counts=True)
     other = values[counts.argmax()]
@@ -277,18 +297,6 @@ def _span_table(target: Ints, train: Ints, material: Material) -> Rule | None:
     return Rule(f"looked up from: {material.names[pick]}", codes, TABLE_COST)
 
 
-def _word_presence(texts: list[str]) -> Floats:
-    """Return the (calls x words) indicator of the words that recur; numbers are no words here."""
-    words = [set(_WORD.findall(normalise(text))) for text in texts]
-    seen = Counter(word for found in words for word in found)
-    kept = sorted((word for word, n in seen.items() if n >= _MIN_WORD_CALLS), key=lambda word: (-seen[word], word))
-    column = {word: i for i, word in enumerate(kept[:_MAX_WORDS])}
-    presence = np.zeros((len(texts), len(column)), dtype=np.float32)
-    for row, found in enumerate(words):
-        presence[row, [column[word] for word in found if word in column]] = 1
-    return presence
-
-
 def _word_table(target: Ints, train: Ints, presence: Floats) -> Rule:
     """Fit a table from words to answers: the purest word of the prompt decides; without one, the commonest answer."""
     values, code = np.unique(target[train], return_inverse=True)
@@ -301,3 +309,29 @@ def _word_table(target: Ints, train: Ints, presence: Floats) -> Rule:
         decided = ranked.max(axis=1) > 0
         codes[decided] = values[by_word.argmax(axis=1)][ranked.argmax(axis=1)[decided]]
     return Rule("looked up from one word of the prompt", codes, TABLE_COST)
+
+
+def _word_list(target: Ints, train: Ints, presence: Floats) -> Rule:
+    """Fit a decision list (Rivest 1987): if the prompt has this word, then that answer, else the next word.
+
+    At the end stands the commonest answer of what is left. Each word is the one that settles most of the calls left,
+    net of those it gets wrong at ``WRONG_COUNTS`` each.
+    """
+    values, code = np.unique(target[train], return_inverse=True)
+    classes = np.eye(len(values), dtype=np.float32)[code.reshape(-1)]
+    codes = np.full(len(target), -1, dtype=np.int64)
+    rows = np.arange(len(train))
+    for _ in range(LIST_WORDS):
+        by_word = presence[train[rows]].T @ classes[rows]
+        net = (1 + WRONG_COUNTS) * by_word.max(axis=1, initial=0) - WRONG_COUNTS * by_word.sum(axis=1)
+        if not len(net) or net.max() < _MIN_WORD_CALLS:
+            break
+        word = int(net.argmax())
+        codes[(codes < 0) & (presence[:, word] > 0)] = values[int(by_word[word].argmax())]
+        rows = rows[presence[train[rows], word] == 0]
+    rest = code.reshape(-1)[rows] if len(rows) else code.reshape(-1)
+    return Rule(
+        "decided by a few words of the prompt",
+        np.where(codes < 0, values[np.bincount(rest).argmax()], codes),
+        TABLE_COST,
+    )

@@ -168,31 +168,49 @@ def permutation_null(predicted: Ints, actual: Ints, units: Ints, draws: int, see
     :param actual: Class answered.
     :param units: Session of each row.
     """
+    order, rows, sessions = permuted_rows(units, draws, seed)
+    if sessions < 2:  # noqa: PLR2004 - nothing to permute
+        return 1.0, 1.0
+    null = (actual[rows] == predicted[order]).mean(axis=1)
+    return null_p_value(float((predicted == actual).mean()), null, sessions)
+
+
+def permuted_rows(units: Ints, draws: int, seed: int) -> tuple[Ints, Ints, int]:
+    """Return random orders of whole sessions: each is given another one's answers, in order, repeated or cut to length.
+
+    Laid end to end, sessions of unlike length would meet in parts, and the null would be too narrow where the answers
+    of a session are alike.
+
+    :param units: Session of each row.
+    :return: The places, session by session, (n,); which row's answer stands at each of them, (draws, n); the number of
+        sessions.
+    """
+    _, code, counts = np.unique(units, return_inverse=True, return_counts=True)
+    order = np.argsort(code.reshape(-1), kind="stable")
+    starts = np.cumsum(counts) - counts
+    given = np.random.default_rng(seed).random((draws, len(counts))).argsort(axis=1)
+    session = np.repeat(np.arange(len(counts)), counts)
+    source = given[:, session]
+    rows = starts[source] + (np.arange(len(units)) - starts[session]) % counts[source]
+    return order, order[rows], len(counts)
+
+
+def null_p_value(observed: float, null: Floats, sessions: int) -> tuple[float, float]:
+    """Return the p-value of an agreement under its null, and the null's spread (sd).
+
+    :param observed: The agreement seen.
+    :param null: Agreement of each permutation.
+    :param sessions: Number of sessions that were permuted.
+    """
     from scipy.special import stdtr
 
-    _, code, counts = np.unique(units, return_inverse=True, return_counts=True)
-    if len(counts) < 2:  # noqa: PLR2004 - nothing to permute
-        return 1.0, 1.0
-    order = np.argsort(code, kind="stable")
-    predicted, actual = predicted[order], actual[order]
-    null = _permuted_agreement(predicted, actual, counts, draws, np.random.default_rng(seed))
-    observed = float((predicted == actual).mean())
+    draws = len(null)
     as_good = int((null >= observed - 1e-12).sum())
     spread = float(null.std(ddof=1)) if draws > 1 else 1.0
     if as_good or spread == 0:
         return (1 + as_good) / (1 + draws), spread
-    tail = float(stdtr(len(counts) - 1, -(observed - float(null.mean())) / spread))
+    tail = float(stdtr(sessions - 1, -(observed - float(null.mean())) / spread))
     return min(tail, 1 / (1 + draws)), spread
-
-
-def _permuted_agreement(predicted: Ints, actual: Ints, counts: Ints, draws: int, rng: np.random.Generator) -> Floats:
-    """Agreement under ``draws`` orders of the sessions' answers, laid end to end against the fixed predictions."""
-    starts = np.cumsum(counts) - counts
-    shuffled = rng.random((draws, len(counts))).argsort(axis=1)
-    sizes = counts[shuffled]
-    shift = starts[shuffled] - (np.cumsum(sizes, axis=1) - sizes)
-    rows = np.repeat(shift.ravel(), sizes.ravel()).reshape(draws, -1) + np.arange(len(actual))
-    return np.asarray((actual[rows] == predicted).mean(axis=1), dtype=np.float64)
 
 
 def holm(p_values: list[float]) -> list[float]:

@@ -12,6 +12,7 @@ import pytest
 from slmlens.suitability.answers import parse_answer
 from slmlens.suitability.comparators import compare_task
 from slmlens.suitability.program import run_program
+from slmlens.suitability.rules import Material
 from slmlens.suitability.spans import candidate_spans
 from slmlens.suitability.splits import group_folds, leak_groups
 
@@ -31,7 +32,8 @@ def program(make, n=240, seed=0):
     texts = [answer if isinstance(answer, str) else json.dumps(answer) for answer in answers]
     task = compare_task([parse_answer(text, None) for text in texts], np.arange(n) // 2)
     slots = list(prompts)
-    return run_program(task, list(prompts), slots, group_folds(slots, leak_groups(slots), 0))
+    material = Material(candidate_spans(list(prompts)), list(prompts), slots)
+    return run_program(task, material, group_folds(slots, leak_groups(slots), 0))
 
 
 def a_date(rng):
@@ -108,7 +110,7 @@ def word_decides(rng):
         (optional, "where there is none, always the same"),
         (named, "known answers that the prompt names"),
         (looked_up, "looked up from:"),
-        (word_decides, "looked up from one word of the prompt"),
+        (word_decides, "decided by a few words of the prompt"),
         (lambda rng: (filler(rng), {"answer": "OK"}), "always the same"),
     ],
 )
