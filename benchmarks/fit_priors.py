@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from benchmarks.outcomes import read_outcomes, units_of
 from benchmarks.scorers import (
@@ -184,7 +184,7 @@ def tuned_rows(lora: pl.DataFrame, v4: pl.DataFrame, swap_weight: float) -> list
         rows.append(row("tuned", term, medians.mean(), len(tasks), told))
     told = f"{LORA_LAND}: per ln(billions of parameters / {TUNED_REFERENCE_B:g}), 2-3B against 7B bases, 2.5 to 7.2"
     rows.append(row("tuned", "log_params_b", size_slope(lora), 30, told))
-    own = tuned_kappa(strong)
+    own = tuned_kappa(lora)
     told = f"the swap prior's weight where it is lower: {LORA_LAND} alone, tasks left out one by one, says {own:.1f}"
     rows.append(row("tuned", "kappa", min(own, swap_weight), 24, told, fact=False))
     return rows
@@ -204,17 +204,29 @@ def size_slope(lora: pl.DataFrame) -> float:
     return float(gaps.get_column("gap").mean() / gaps.get_column("step").mean())
 
 
-def tuned_kappa(strong: pl.DataFrame) -> float:
-    """Return the weight of the tuned prior: each task is predicted by the other tasks of its kind."""
-    scores, means = [], []
-    for kind in ("label", "json", "code", "text"):
-        own = strong.filter(pl.col("task").is_in(KINDS[kind] if kind != "json" else EXTRACTION))
-        for (task,), mine in own.group_by("task", maintain_order=True):
-            others = own.filter(pl.col("task") != task).get_column("fine_tuned")
-            scores += mine.get_column("fine_tuned").to_list()
-            means += [others.mean()] * len(mine)
-    n = np.full(len(scores), float(PSEUDO_ITEMS))
-    return fit_kappa(np.array(scores) * n, n, np.asarray(expit(logit(np.array(means)))), np.ones(len(scores)))
+def tuned_left_out(lora: pl.DataFrame) -> pl.DataFrame:
+    """Return, for each task and strong 7B base, its score beside the means of the other tasks of its kind and of all.
+
+    Kinds of one task are left out, as nothing predicts them. Columns: kind, task, score, gpt4, own_kind, all_kinds.
+    """
+    kinds = {**KINDS, "json": EXTRACTION}
+    kind_of = {task: kind for kind, tasks in kinds.items() if len(tasks) > 1 for task in tasks}
+    kept = lora.filter(pl.col("base_model").is_in(STRONG_7B) & pl.col("task").is_in(list(kind_of))).select(
+        "task", kind=pl.col("task").replace_strict(kind_of), score="fine_tuned", gpt4="gpt4_zero_shot"
+    )
+    score = pl.col("score")
+    return kept.with_columns(
+        own_kind=(score.sum().over("kind") - score.sum().over("task"))
+        / (pl.len().over("kind") - pl.len().over("task")),
+        all_kinds=(score.sum() - score.sum().over("task")) / (pl.len() - pl.len().over("task")),
+    )
+
+
+def tuned_kappa(lora: pl.DataFrame) -> float:
+    """Return the likeliest weight of the tuned prior: each task is predicted by the other tasks of its kind."""
+    found = tuned_left_out(lora)
+    n = np.full(len(found), float(PSEUDO_ITEMS))
+    return fit_kappa(found["score"].to_numpy() * n, n, found["own_kind"].to_numpy(), np.ones(len(found)))
 
 
 def published_rows(lora: pl.DataFrame, v4: pl.DataFrame) -> list[Row]:

@@ -20,6 +20,7 @@ from slmlens.suitability.priors import CHARS_PER_TOKEN
 Floats = NDArray[np.float64]
 
 COLUMNS = ("task_id", "task_category", "model", "model_params_b", "is_small", "passed")
+TOKEN_COLUMNS = ("output_tokens", "input_tokens", "output_chars")
 MIN_ITEMS = 30
 """Fewest items that a unit rests on."""
 MOST_WITHOUT_TOKENS = 0.1
@@ -43,14 +44,18 @@ def read_outcomes(folder: Path) -> pl.DataFrame:
         frame = pl.read_parquet(path)
         if not set(COLUMNS) <= set(frame.columns):
             continue
-        chars = pl.col("output_chars") / CHARS_PER_TOKEN if "output_chars" in frame.columns else pl.lit(None)
-        tokens = [pl.col(name).cast(pl.Float64) for name in ("output_tokens", "input_tokens") if name in frame.columns]
+        known = {name: pl.col(name) if name in frame.columns else pl.lit(None) for name in TOKEN_COLUMNS}
+        output, given, chars = (known[name].cast(pl.Float64) for name in TOKEN_COLUMNS)
         frames.append(
-            frame.select(*(pl.col(name) for name in COLUMNS), *tokens, chars.cast(pl.Float64).alias("from_chars"))
-            .with_columns(pl.col("passed").cast(pl.Float64), source=pl.lit(source_of(path)))
-            .with_columns(pl.coalesce("output_tokens", "from_chars").alias("output_tokens"))
+            frame.select(
+                *COLUMNS[:-1],
+                pl.col("passed").cast(pl.Float64),
+                pl.coalesce(output, chars / CHARS_PER_TOKEN).alias("output_tokens"),
+                given.alias("input_tokens"),
+                pl.lit(source_of(path)).alias("source"),
+            )
         )
-    rows = pl.concat(frames, how="diagonal").unique(["source", "task_category", "task_id", "model"], keep="first")
+    rows = pl.concat(frames).unique(["source", "task_category", "task_id", "model"], keep="first")
     return rows.with_columns(
         family=pl.col("task_category").map_elements(family_of, return_dtype=pl.String),
         slm=pl.col("model").str.to_lowercase().str.replace(_ORGANISATION, ""),
@@ -96,7 +101,9 @@ def units_of(rows: pl.DataFrame) -> pl.DataFrame:
             llm = own.filter(pl.col("model") == name).select(
                 "task_category", "task_id", "output_tokens", "input_tokens", llm="passed"
             )
-            small = own.filter(pl.col("is_small")).drop("output_tokens", "input_tokens")
+            small = own.filter(pl.col("is_small") & pl.col("model_params_b").is_not_null()).drop(
+                "output_tokens", "input_tokens"
+            )
             found.append(
                 small.join(llm, on=["task_category", "task_id"])
                 .group_by("source", "task_category", "family", "slm", maintain_order=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import betaln, expit, logit
 
-from slmlens.suitability.priors import SWAP_SIGNS, prior_table, swap_terms
+from slmlens.suitability.priors import RELEASE_ORIGIN, SWAP_SIGNS, prior_table, swap_terms
 
 Floats = NDArray[np.float64]
 Design = Callable[[pl.DataFrame], dict[str, Floats]]
@@ -59,9 +59,10 @@ class Fit:
 
 
 def swap_design(*, dated: bool) -> Design:
-    """Return the terms of the shipped prior, with or without the year of release."""
+    """Return the terms of the shipped prior, with or without the year of release (the mean where it is unknown)."""
 
     def design(units: pl.DataFrame) -> dict[str, Floats]:
+        units = units.with_columns(pl.col("released").fill_null(strategy="mean").fill_null(RELEASE_ORIGIN))
         rows = [
             swap_terms(tokens, size, tool_tuned=tuned, released=released if dated else None)
             for tokens, size, tuned, released in units.select(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks.pilots import FAR, PARITY, recorded_pilots, shown_share
@@ -50,6 +51,51 @@ class TestScores:
         for draw in family_draws(families, 20, 0):
             assert draw[0] == draw[1]
             assert draw[0] + draw[2] + draw[3] == 3
+
+
+class TestReading:
+    @staticmethod
+    def write(folder, *, extra: dict[str, object] | None = None) -> None:
+        rng = np.random.default_rng(3)
+        rows = [
+            {
+                "task_id": f"{category}{i}",
+                "task_category": category,
+                "model": model,
+                "model_params_b": size,
+                "is_small": small,
+                "passed": bool(rng.random() < level),
+                **(extra or {}),
+            }
+            for category in ("suite/gsm8k", "new_one")
+            for model, size, small, level in (("big", None, False, 0.9), ("nobody-knows-it-7b", 7.0, True, 0.6))
+            for i in range(60)
+        ]
+        pl.DataFrame(rows, schema_overrides={"model_params_b": pl.Float64}).write_parquet(folder / "other_test.parquet")
+
+    @pytest.mark.parametrize("extra", [{}, {"output_chars": 360}, {"output_tokens": 100.0, "input_tokens": 7.0}])
+    def test_outcomes_that_nobody_has_seen_are_read_and_scored(self, tmp_path, extra):
+        from benchmarks.outcomes import read_outcomes, units_of
+        from benchmarks.suitability import said_by, shipped
+
+        self.write(tmp_path, extra=extra)
+        pl.DataFrame({"other": [1]}).write_parquet(tmp_path / "not_outcomes.parquet")
+        units = units_of(read_outcomes(tmp_path))
+        assert set(units.get_column("family")) == {"gsm8k", "new_one"}
+        assert set(units.get_column("source")) == {"other"}
+        assert units.get_column("output_tokens").to_list() == [100.0 if extra else None] * len(units)
+        assert 0 < shipped(units, dated=True).mean.min() <= shipped(units, dated=True).mean.max() < 1
+        families = units.get_column("family").to_numpy().astype(str)
+        assert said_by(next(s for s in SCORERS if s.name == DATED), units, families).actual.shape == (len(units),)
+
+    def test_rho_is_bounded_by_resampling_items_with_both_results_together(self):
+        from benchmarks.outcomes import rho_interval
+
+        rng = np.random.default_rng(0)
+        large = (rng.random(400) < 0.7).astype(float)
+        assert rho_interval(large, large, rng) == (1.0, 1.0), "the same answers have no error in their ratio"
+        lo, hi = rho_interval(large * (rng.random(400) < 0.9), large, rng)
+        assert lo < 0.9 < hi < 1
 
 
 @pytest.fixture(scope="module")
