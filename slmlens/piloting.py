@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from slmlens.errors import RunFolderError, SettingError
-from slmlens.results import Calls, Tasks, Verdicts
+from slmlens.pilots import FOLDER, GRADES, PROMPTS, SAMPLE, stored, stored_tasks
+from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
 from slmlens.suitability.pilot import MAX_SLMS, Progress
 from slmlens.suitability.pilot_words import export_words, progress_words, verdict_words
 from slmlens.tables import MODES
 
-if TYPE_CHECKING:
-    from slmlens.suitability.assess import Probe
-
-FOLDER = "pilots"
-PROMPTS, SAMPLE, GRADES = "prompts.jsonl", "sample", "grades"
-FILES = (PROMPTS, f"{SAMPLE}.parquet", f"{GRADES}.parquet")
-_TABLES = ("calls", "messages", "rejects", "files", "duplicates")
 _LISTED = 8
 
 
@@ -102,7 +93,7 @@ def _export(run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame) -
     prompts = pilot_prompts(tasks, {call_id: ids[call_id] for call_id in order})
     place = "the prompts"
     if run is not None:
-        if not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
+        if stored(run, tasks, task_id) is None:
             run.write_frame(f"{FOLDER}/{task_id}/{SAMPLE}", sample)
         place = str(run.write_text(f"{FOLDER}/{task_id}/{PROMPTS}", as_lines(prompts)))
     graded = _graded_so_far(run, tasks, task_id)
@@ -117,9 +108,10 @@ def _graded_so_far(
     from slmlens.suitability.settings import AssessSettings
     from slmlens.tables import PilotGradesTable
 
-    if run is None or not run.path(f"{FOLDER}/{task_id}/{GRADES}.parquet").is_file():
+    kept = None if run is None else stored(run, tasks, task_id)
+    if kept is None:
         return PilotGradesTable.create_empty(), (), pilot_evidence(task_id, [])
-    sample, grades = _stored(run, tasks, task_id)
+    sample, grades = kept
     progress = progress_of(sample, grades, AssessSettings())
     return grades, tuple(progress), pilot_evidence(task_id, progress)
 
@@ -137,9 +129,9 @@ def _import(
     from slmlens.suitability.pilot_answers import check_ids, read_answers
     from slmlens.suitability.settings import AssessSettings
 
-    if run is not None and not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
+    if run is not None and stored(run, tasks, task_id) is None:
         raise RunFolderError(
-            "no prompts of this task were exported yet",
+            "no prompts of this task were exported yet, or the task has grown since",
             where=task_id,
             next_step=f"run `slmlens pilot {run.folder} --task {task_id}` first",
         )
@@ -150,6 +142,7 @@ def _import(
     _refuse_a_fourth(before, slm, task_id)
     observed = observed_task(tasks, task_id)
     assert observed is not None, "a task with a sample has usable calls"
+    sample = sample.filter(pl.col("call_id").is_in(observed.call_ids))
     fresh = grade_answers(observed, {calls[one]: answer for one, answer in given.items()}, slm=slm, mode=mode)
     keys = ["call_id", "slm", "mode"]
     grades = pl.concat([before.join(fresh, on=keys, how="anti"), fresh]).sort(keys)
@@ -207,98 +200,6 @@ def _verdict_words(run: Run, task_id: str) -> str:
     return verdict_words(found, action)
 
 
-def assessed(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
-    """Weigh the evidence for each task, the pilots of the run included; store and resume in a run.
-
-    Further probes are run anew each time, for what they measure can't be told from here.
-    """
-    from slmlens.suitability.assess import assess as weigh
-
-    kept = [] if run is None else stored_pilots(run, tasks)
-
-    def compute() -> Verdicts:
-        pilots: list[Probe] = [lambda _tasks: pl.concat(kept)] if kept else []
-        return weigh(tasks, seed=seed, probes=[*pilots, *(probes or ())])
-
-    if run is None or probes:
-        return compute()
-    mark = _mark(kept)
-    depends = {"seed": seed, **({"pilots": mark} if mark else {})}
-    return run.stage("assess", depends, compute=compute, save=_save, load=lambda at: _load(at, tasks))
-
-
-def stored_pilots(run: Run, tasks: Tasks) -> list[pl.DataFrame]:
-    """Return the ``EvidenceTable`` rows of a run's pilots, a frame a task; none where there are none.
-
-    A pilot of a task that is not there any more, and calls that left their task, count for nothing.
-    """
-    from slmlens.suitability.pilot import pilot_evidence, progress_of
-    from slmlens.suitability.settings import AssessSettings
-
-    found = []
-    for task_id in tasks.tasks.get_column("task_id").sort():
-        if run.path(f"{FOLDER}/{task_id}/{GRADES}.parquet").is_file():
-            sample, grades = _stored(run, tasks, task_id)
-            rows = pilot_evidence(task_id, progress_of(sample, grades, AssessSettings()))
-            found += [] if rows.is_empty() else [rows]
-    return found
-
-
-def stored_tasks(run: Run) -> Tasks:
-    """Return the tasks of a run as they are in store.
-
-    :raises RunFolderError: If it has none, or people's decisions have changed since.
-    """
-    from slmlens.deciding import decisions_mark
-    from slmlens.deciding import stored_tasks as in_store
-    from slmlens.succession import LINEAGE
-
-    facts = run.manifest
-    if "tasks" not in facts.get("stages", {}) or facts.get("decided", "") != decisions_mark(run):
-        raise RunFolderError(
-            "the run has no tasks yet, or decisions were made since they were found",
-            where=run.folder.name,
-            next_step="run `slmlens run LOGS --out FOLDER` first",
-        )
-    frames = {name: run.read_frame(name) for name in _TABLES}
-    calls = Calls(**frames, sampling_rate=facts["sampling_rate"], notes=tuple(facts["notes"]))
-    place = run.path(f"{LINEAGE}.parquet")
-    return replace(in_store(run, calls), lineage=pl.read_parquet(place) if place.is_file() else None)
-
-
-def forget_in_pilots(run: Run, calls: pl.DataFrame) -> None:
-    """Take calls that are no longer there out of a run's pilots, their places and grades, and remove all prompts.
-
-    An export writes the prompts that are left again, under the same ids.
-
-    :param calls: The calls that are left, with ``call_id``.
-    """
-    remove_prompts(run)
-    for folder in _folders(run):
-        for name in (SAMPLE, GRADES):
-            place = f"{FOLDER}/{folder.name}/{name}"
-            if run.path(f"{place}.parquet").is_file():
-                run.write_frame(place, run.read_frame(place).join(calls.select("call_id"), on="call_id", how="semi"))
-
-
-def remove_prompts(run: Run) -> None:
-    """Remove the exported prompts of a run's pilots; places and grades, which hold no text, stay."""
-    for folder in _folders(run):
-        for part in folder.glob(".*.part"):
-            part.unlink()
-        (folder / PROMPTS).unlink(missing_ok=True)
-
-
-def is_pilot_file(run_folder: Path, path: Path) -> bool:
-    """Return whether a file of a run's folder is one of a pilot."""
-    inside = path.relative_to(run_folder).parts
-    return len(inside) == 3 and inside[0] == FOLDER and (inside[2] in FILES or inside[2].endswith(".part"))  # noqa: PLR2004 - pilots/TASK/FILE
-
-
-def _folders(run: Run) -> list[Path]:
-    return sorted(path for path in run.path(FOLDER).glob("*") if path.is_dir() and not path.is_symlink())
-
-
 def _existing(run: Run | str | Path) -> Run:
     if isinstance(run, Run):
         return run
@@ -334,11 +235,13 @@ def _sample(run: Run | None, tasks: Tasks, task_id: str, seed: int) -> pl.DataFr
     from slmlens.suitability.pilot_sample import draw_pilot
     from slmlens.suitability.settings import AssessSettings
 
-    if run is not None and run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
-        return _stored(run, tasks, task_id)[0]
+    kept = None if run is None else stored(run, tasks, task_id)
+    if kept is not None:
+        return kept[0]
     observed = observed_task(tasks, task_id)
+    n_calls = tasks.assignments.filter(pl.col("task_id") == task_id).height
     seed = seed if run is None else int(run.manifest.get("seed", seed))
-    sample = None if observed is None else draw_pilot(observed, AssessSettings(), seed)
+    sample = None if observed is None else draw_pilot(observed, AssessSettings(), seed, task_calls=n_calls)
     if sample is None:
         raise SettingError(
             "the task has fewer than 30 sessions with a usable answer, and a pilot asks one call a session and first "
@@ -347,34 +250,3 @@ def _sample(run: Run | None, tasks: Tasks, task_id: str, seed: int) -> pl.DataFr
             next_step="pilot another task, or take a longer log",
         )
     return sample
-
-
-def _stored(run: Run, tasks: Tasks, task_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return a stored sample and its grades, of calls that are still the task's."""
-    from slmlens.tables import PilotGradesTable
-
-    own = tasks.assignments.filter(pl.col("task_id") == task_id).select("call_id")
-    sample = run.read_frame(f"{FOLDER}/{task_id}/{SAMPLE}").join(own, on="call_id", how="semi")
-    place = f"{FOLDER}/{task_id}/{GRADES}"
-    known = run.path(f"{place}.parquet").is_file()
-    grades = run.read_frame(place) if known else PilotGradesTable.create_empty()
-    return sample.sort("position"), grades.join(sample, on="call_id", how="semi")
-
-
-def _mark(kept: Sequence[pl.DataFrame]) -> str:
-    text = "\n".join(frame.write_json() for frame in kept)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
-
-
-def _save(run: Run, verdicts: Verdicts) -> None:
-    run.write_frame("verdicts", verdicts.verdicts)
-    run.write_frame("evidence", verdicts.evidence)
-    run.write_frame("evidence_assumptions", verdicts.assumptions)
-    run.note(false_green=verdicts.false_green)
-
-
-def _load(run: Run, tasks: Tasks) -> Verdicts:
-    verdicts, evidence, assumptions = (
-        run.read_frame(name) for name in ("verdicts", "evidence", "evidence_assumptions")
-    )
-    return Verdicts(tasks, verdicts, evidence, run.manifest["false_green"], assumptions)

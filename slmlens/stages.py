@@ -214,7 +214,7 @@ def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Seque
     :param run: Where to write and resume; the pilots in its folder count as evidence.
     :param probes: Further probes. With these the result is not stored.
     """
-    from slmlens.piloting import assessed
+    from slmlens.pilots import assessed
 
     return assessed(tasks, run=run, seed=seed, probes=probes)
 

@@ -34,7 +34,7 @@ KEEP_REASONS = ("quality", "money", "gate", "unknown")
 GRADES = ("A", "B", "C", "D")
 OUTPUT_KINDS = ("label", "json", "tool_call", "number", "list", "code", "text", "empty")
 MODES = ("swap", "tuned")
-EVIDENCE_SOURCES = ("prior", "student", "program", "repeats", "pilot", "slm_probe")
+EVIDENCE_SOURCES = ("prior", "student", "program", "retrieval", "repeats", "pilot", "slm_probe")
 RULES = ("prompt_only", "full")
 RECURRENCE_UNITS = ("session", "trace", "slot")
 DEPLOYMENTS = ("hosted-base", "hosted-tuned", "self-hosted", "none")
@@ -249,6 +249,7 @@ class PilotSampleTable(dy.Schema):
     later_position = dy.Int64(nullable=True, min=1)  # its place among the later sessions; null: an earlier one
     answer_class = dy.Int64()  # of the incumbent's answer, as a number
     class_share = dy.Float64(min=0, max=1)  # of the task's answers
+    task_calls = dy.Int64()  # calls of the task when the sample was drawn
 
 
 class PilotGradesTable(dy.Schema):

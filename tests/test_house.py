@@ -39,6 +39,7 @@ ROOF = {
     "cli",
     "forgetting",
     "piloting",
+    "pilots",
     "lab",
     "sample",
     "__init__",

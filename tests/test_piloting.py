@@ -189,7 +189,7 @@ def test_a_fourth_small_model_is_refused(run: Path) -> None:
 
 
 def test_without_a_run_the_evidence_is_a_probe(run: Path) -> None:
-    from slmlens.piloting import stored_tasks
+    from slmlens.pilots import stored_tasks
     from slmlens.run import open_run
 
     tasks = stored_tasks(open_run(run))
@@ -205,7 +205,7 @@ def test_what_can_not_be_used_is_told_and_changes_nothing(run: Path, tmp_path: P
     task = task_of(run)
     some = tmp_path / "some.jsonl"
     some.write_text('{"id": "t-1", "answer": "x"}\n')
-    with pytest.raises(RunFolderError, match="No prompts of this task were exported"):
+    with pytest.raises(RunFolderError, match="o prompts of this task were exported"):
         sl.pilot(run, task, answers=some, model="One")
     sl.pilot(run, task)
     with pytest.raises(InputError, match="another task"):
@@ -270,3 +270,18 @@ def test_the_command_line_exports_and_grades(run: Path) -> None:
     done = CliRunner().invoke(app, ["pilot", str(run), "--task", task, "--answers", file, "--model", "Qwen3-8B"])
     assert done.exit_code == 0
     assert "At 60: 100.0% acceptable" in done.output
+
+
+def test_a_pilot_of_a_task_that_has_grown_since_counts_for_nothing(run: Path, source: Path) -> None:
+    task = task_of(run)
+    sl.pilot(run, task)
+    graded(run, 120)
+    assert verdict(run)["evidence"] == "shown"
+    place = run / "pilots" / task / "sample.parquet"
+    pl.read_parquet(place).with_columns(task_calls=pl.lit(100)).write_parquet(place)
+    sl.analyse(source, out=run, settings=SETTINGS)
+    assert verdict(run)["evidence"] != "shown"
+    with pytest.raises(RunFolderError, match="has grown since"):
+        graded(run, 30)
+    assert len(sl.pilot(run, task).prompts) == 240
+    assert "120 of 240 prompts answered" in graded(run, 30).said  # the same calls are asked again: their grades stand

@@ -82,6 +82,8 @@ def grade_answers(observed: Observed, answers: Mapping[str, Answer | None], *, s
     reference = dict(zip(observed.call_ids, observed.answers, strict=True))
     rows = []
     for call_id, answer in answers.items():
+        if call_id not in reference:
+            continue  # its answer is no longer one to compare with
         grade = comparator.grade(reference[call_id], answer) if answer is not None else None
         why = NO_ANSWER if grade is None else grade.why
         rows.append(

@@ -61,7 +61,7 @@ def sessions_of(observed: Observed) -> Ints:
     return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def draw_pilot(observed: Observed, settings: AssessSettings, seed: int) -> pl.DataFrame | None:
+def draw_pilot(observed: Observed, settings: AssessSettings, seed: int, *, task_calls: int) -> pl.DataFrame | None:
     """Return ``PilotSampleTable``: the calls to ask, in the order to ask them; None: under 30 sessions.
 
     The pool is the later sessions, as the probes split them, and where these are too few for the largest look that the
@@ -70,6 +70,7 @@ def draw_pilot(observed: Observed, settings: AssessSettings, seed: int) -> pl.Da
     length and size of session; classes under ``rare_share`` are asked more often, so that their recall can be told. The
     order spreads each stratum evenly, so that every look is a stratified sample too. ``weight`` leads back to traffic.
 
+    :param task_calls: Calls of the task, those without a usable answer included.
     :param seed: Seed of the draw; the order of the log's rows does not matter.
     """
     clusters = sessions_of(observed)
@@ -94,6 +95,7 @@ def draw_pilot(observed: Observed, settings: AssessSettings, seed: int) -> pl.Da
             "later_position": np.where(later[at[order]], np.cumsum(later[at[order]]), 0),
             "answer_class": classes[at[order]],
             "class_share": shares[classes[at[order]]],
+            "task_calls": task_calls,
         }
     )
     of_later = pl.when(pl.col("later_position") > 0).then(pl.col("later_position"))

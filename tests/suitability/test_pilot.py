@@ -52,7 +52,7 @@ def observed(sizes: list[int], label=lambda _rng: "a", seed: int = 0) -> Observe
 
 
 def drawn(of: Observed, seed: int = 0) -> pl.DataFrame:
-    sample = draw_pilot(of, DEFAULTS, seed)
+    sample = draw_pilot(of, DEFAULTS, seed, task_calls=len(of))
     assert sample is not None
     return sample
 
@@ -135,7 +135,7 @@ def test_row_order_and_the_key_do_not_change_what_is_asked():
 
 
 def test_fewer_than_thirty_sessions_are_no_pilot():
-    assert draw_pilot(observed([9] * 29), DEFAULTS, 0) is None
+    assert draw_pilot(observed([9] * 29), DEFAULTS, 0, task_calls=261) is None
 
 
 def test_nothing_is_said_between_looks():
