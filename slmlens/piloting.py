@@ -105,8 +105,8 @@ def _graded_so_far(
     run: Run | None, tasks: Tasks, task_id: str
 ) -> tuple[pl.DataFrame, tuple[Progress, ...], pl.DataFrame]:
     from slmlens.suitability.pilot import pilot_evidence, progress_of
+    from slmlens.suitability.pilot_tables import PilotGradesTable
     from slmlens.suitability.settings import AssessSettings
-    from slmlens.tables import PilotGradesTable
 
     kept = None if run is None else stored(run, tasks, task_id)
     if kept is None:

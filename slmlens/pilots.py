@@ -122,7 +122,7 @@ def stored(run: Run, tasks: Tasks, task_id: str) -> tuple[pl.DataFrame, pl.DataF
 
     None: there is none, or the task has grown so much since (tasks were merged, say) that it no longer stands for it.
     """
-    from slmlens.tables import PilotGradesTable
+    from slmlens.suitability.pilot_tables import PilotGradesTable
 
     if not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
         return None

@@ -14,9 +14,10 @@ from slmlens.suitability.answers import Answer
 from slmlens.suitability.comparators import comparator_of, compare_task
 from slmlens.suitability.intervals import Share, clopper_pearson
 from slmlens.suitability.observe import Observed, observe
+from slmlens.suitability.pilot_tables import PilotGradesTable
 from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
-from slmlens.tables import EvidenceTable, PilotGradesTable, checked
+from slmlens.tables import EvidenceTable, checked
 
 MAX_SLMS = 3
 """Most small models that are piloted on one task: the bound is split over them (Bonferroni)."""

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from slmlens.suitability.answers import TOOL, Answer
 from slmlens.suitability.comparators import encode, has_classes
 from slmlens.suitability.observe import Observed
+from slmlens.suitability.pilot_tables import PilotSampleTable
 from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
 from slmlens.suitability.splits import earlier_units, stable_hash
-from slmlens.tables import PilotSampleTable, checked
+from slmlens.tables import checked
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
