@@ -10,6 +10,7 @@ import polars as pl
 from slmlens.results import Tasks, Verdicts
 from slmlens.suitability.ceiling import Ceiling, measure_ceiling
 from slmlens.suitability.comparators import TaskAnswers, compare_task
+from slmlens.suitability.false_green import false_green
 from slmlens.suitability.judge import NOT_NAMED, Judged, Seen, judge
 from slmlens.suitability.observe import Observed, observe
 from slmlens.suitability.posterior import Graded, calls_to_settle
@@ -31,8 +32,16 @@ _SETTLED = {"gated", "no-signal", "not-enough-data", "shown"}
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """One task after its own measurements, before what is shared by the log (Holm)."""
+class Measured:
+    """One task after its own measurements, before what is shared by the log (Holm).
+
+    :param observed: Its usable calls.
+    :param answers: Their answers under the task's comparator.
+    :param sampled: The part of them that the probes looked at.
+    :param constant: Agreement of the best constant answer.
+    :param ceiling: Self-agreement of the incumbent.
+    :param probed: Probes; None: too few calls or units.
+    """
 
     observed: Observed
     answers: TaskAnswers
@@ -59,10 +68,10 @@ def assess(
     """
     settings = settings or AssessSettings()
     extra = _run_extra(probes or (), tasks)
-    measured = {m.observed.task_id: m for m in (_measure(o, settings, seed) for o in observe(tasks))}
+    measured = {m.observed.task_id: m for m in (measure_task(o, settings, seed) for o in observe(tasks))}
     adjusted = _adjust(measured)
     failures = failure_census(tasks).rows_by_key("task_id", named=True)
-    graded = _graded(extra)
+    graded = graded_by_task(extra)
     steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
     subjects = dict(tasks.tasks.select("task_id", "n_subjects").iter_rows())
     edits = dict(tasks.tasks.select("task_id", "edited_on").iter_rows())
@@ -71,7 +80,7 @@ def assess(
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
         one = measured.get(task_id)
-        seen = _seen(task_id, one, adjusted.get(task_id, {}), signals, steps[task_id], graded.get(task_id, {}))
+        seen = seen_of(task_id, one, adjusted.get(task_id, {}), signals, steps[task_id], graded.get(task_id, {}))
         judged = judge(seen, settings)
         rare = _rare_of(judged, extra, task_id)
         if rare is None and one is not None and one.probed is not None:
@@ -99,7 +108,7 @@ def assess(
         tasks=tasks,
         verdicts=checked(VerdictsTable, _frame(VerdictsTable, verdicts).sort("task_id")),
         evidence=checked(EvidenceTable, _frame(EvidenceTable, evidence)),
-        false_green=None,
+        false_green=false_green(tasks, settings=settings, seed=seed) if settings.shuffles else None,
         assumptions=assumption_rows(settings, seed, prior_assumptions()),
     )
 
@@ -114,7 +123,8 @@ def _frame(schema: type[VerdictsTable | EvidenceTable], rows: list[dict[str, obj
     return pl.DataFrame(rows, schema={name: column.dtype for name, column in schema.columns().items()})
 
 
-def _measure(observed: Observed, settings: AssessSettings, seed: int) -> _Measured:
+def measure_task(observed: Observed, settings: AssessSettings, seed: int) -> Measured:
+    """Return what one task shows by itself: constant answer, ceiling, probes."""
     answers = compare_task(observed.answers, observed.units)
     constant, _ = answers.constant()
     ceiling = measure_ceiling(answers, observed.prompts, observed.sessions, seed)
@@ -127,10 +137,10 @@ def _measure(observed: Observed, settings: AssessSettings, seed: int) -> _Measur
     if enough:
         texts, slots = [observed.texts[i] for i in rows], [observed.slots[i] for i in rows]
         probed = run_probes(prepare(sampled, texts, slots, settings, seed), settings, seed)
-    return _Measured(observed, answers, sampled, constant, ceiling, probed)
+    return Measured(observed, answers, sampled, constant, ceiling, probed)
 
 
-def _adjust(measured: dict[str, _Measured]) -> dict[str, dict[str, float]]:
+def _adjust(measured: dict[str, Measured]) -> dict[str, dict[str, float]]:
     """Holm over all students of the log: task -> field -> adjusted p-value."""
     tests = [
         (task_id, name, student.null_p)
@@ -144,14 +154,22 @@ def _adjust(measured: dict[str, _Measured]) -> dict[str, dict[str, float]]:
     return adjusted
 
 
-def _seen(
+def seen_of(
     task_id: str,
-    one: _Measured | None,
+    one: Measured | None,
     adjusted: dict[str, float],
     signals: dict[str, float | None],
     steps: float | None,
     graded: dict[str, list[Graded]],
 ) -> Seen:
+    """Return all that a verdict rests on.
+
+    :param one: The task's own measurements; None: no call of it has a usable answer.
+    :param adjusted: Field -> p-value of its student after Holm over the whole log.
+    :param signals: Row of ``task_signals``.
+    :param steps: Steps a session; None: no sessions.
+    :param graded: Mode -> graded answers of small models.
+    """
     return Seen(
         task_id=task_id,
         answers=one.answers if one else None,
@@ -167,7 +185,7 @@ def _seen(
     )
 
 
-def _graded(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
+def graded_by_task(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
     """Graded answers of named models, by task and mode; without ``n_eff`` a call a unit counts as independent."""
     rows = extra.filter(
         pl.col("source").is_in(GRADED_SOURCES) & pl.col("agreement").is_not_null() & (pl.col("n") > 0)

@@ -23,6 +23,7 @@ from slmlens.suitability.student import holm
 Ints = NDArray[np.int64]
 
 SHUFFLES = 20
+"""Shuffles of the whole log where no other number is asked for."""
 PLANTED_CLASSES = ("first", "second", "third")
 """Answers of the planted rule."""
 _LEAST_SHARE = 0.1
@@ -38,7 +39,7 @@ class _Tested:
 
 
 def false_green(
-    tasks: Tasks, *, shuffles: int = SHUFFLES, settings: AssessSettings | None = None, seed: int = 0
+    tasks: Tasks, *, shuffles: int | None = None, settings: AssessSettings | None = None, seed: int = 0
 ) -> dict[str, object]:
     """Return how often the probes call learnable what can't be learned, and miss what can.
 
@@ -48,7 +49,7 @@ def false_green(
     (see :func:`plant_rule`); a task whose prompts have no such words does not count.
 
     :param tasks: The tasks of a log.
-    :param shuffles: Shuffles of the whole log.
+    :param shuffles: Shuffles of the whole log; None: those of the settings, or ``SHUFFLES``.
     :param settings: Thresholds; None: the defaults.
     :param seed: Seed of the shuffles.
     :return: ``rate`` (None: no task has a probe), ``lo95``, ``hi95`` (Wilson), ``greens``, ``pairs``, ``tasks``,
@@ -56,6 +57,7 @@ def false_green(
         ``missed_rate`` (None: none), ``missed_lo95``, ``missed_hi95``.
     """
     settings = settings or AssessSettings()
+    shuffles = shuffles or settings.shuffles or SHUFFLES
     observed = [one for one in observe(tasks) if _enough(one, settings)]
     logs = [shuffle_answers(observed, seed + shuffle) for shuffle in range(shuffles)]
     tested: list[list[_Tested]] = [[] for _ in logs]

@@ -78,7 +78,7 @@ def _signal_rows(seen: Seen) -> list[dict[str, object]]:
 
 
 def evidence_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
-    """Return the task's rows of ``EvidenceTable``: priors, students, program, repeats."""
+    """Return the task's rows of ``EvidenceTable``: priors, students, program, retrieval, repeats."""
     rows = [_prior_row(seen, "swap", judged.swap.prior), _prior_row(seen, "tuned", judged.tuned.prior)]
     if seen.probed is not None:
         for name, student in sorted(seen.probed.students.items()):
@@ -89,6 +89,10 @@ def evidence_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
         if seen.probed.program is not None:
             rules = "; ".join(f"{name} {rule}" for name, rule in seen.probed.program.rules.items())
             rows.append(_row(seen, "tuned", "program", seen.probed.program.lower, rules) | {"constant": seen.constant})
+        if seen.probed.retrieval is not None:
+            copied = seen.probed.retrieval
+            row = _row(seen, "tuned", "retrieval", copied.lower, "the nearest earlier prompt's answer, given again")
+            rows.append(row | {"constant": copied.constant, "null_p": copied.null_p})
     if seen.ceiling is not None and seen.ceiling.pair is not None:
         note = "the incumbent against itself on prompts repeated byte for byte in other sessions"
         row = _row(seen, "swap", "repeats", seen.ceiling.pair, note)

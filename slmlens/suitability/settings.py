@@ -37,6 +37,7 @@ class AssessSettings:
     :param max_context: Largest window, in tokens, of the small models considered.
     :param window_factor: How much larger than the task's 99th percentile of input the window has to be.
     :param pilot_cap: Most pilot calls that are ever proposed for one task.
+    :param shuffles: Shuffles of the whole log behind its false-green rate; 0: it is not measured.
     """
 
     parity: float = 0.95
@@ -59,6 +60,7 @@ class AssessSettings:
     max_context: int = 262_144
     window_factor: float = 1.25
     pilot_cap: int = 500
+    shuffles: int = 0
 
     def __post_init__(self) -> None:
         for name in ("parity", "skill", "alpha", "train_share", "rare_share"):
@@ -76,6 +78,12 @@ class AssessSettings:
                     where=name,
                     next_step="pass a positive whole number",
                 )
+        if self.shuffles < 0:
+            raise SettingError(
+                f"shuffles is {self.shuffles!r}, but must not be negative",
+                where="shuffles",
+                next_step="pass 20, or 0 to leave the false-green rate unmeasured",
+            )
 
 
 _JUDGED = "slmlens default, judgement; change it with AssessSettings"
@@ -100,6 +108,7 @@ _SOURCES: dict[str, tuple[str, str]] = {
     "max_context": ("tokens", "Qwen3-4B-Instruct-2507 and Ministral-3-8B model cards: 256k"),
     "window_factor": ("x p99 of input", _JUDGED),
     "pilot_cap": ("calls", _JUDGED),
+    "shuffles": ("shuffles", "slmlens default; 20 where the false-green rate is asked for"),
 }
 
 
