@@ -139,6 +139,7 @@ def _import(
     calls = {one: call_id for call_id, one in prompt_ids(tasks, task_id, sample.get_column("call_id")).items()}
     check_ids(given, calls, where=answers.name)
     before = _graded_so_far(run, tasks, task_id)[0]
+    slm = _known_name(slm, before)
     _refuse_a_fourth(before, slm, task_id)
     observed = observed_task(tasks, task_id)
     assert observed is not None, "a task with a sample has usable calls"
@@ -157,6 +158,14 @@ def _import(
         verdicts, moved = _made_anew(run, tasks, task_id)
     said = " ".join([*progress_words(mine, changed=changed), *moved])
     return Pilot(task_id, sample, [], grades, progress, pilot_evidence(task_id, list(progress)), verdicts, said)
+
+
+def _known_name(slm: str, grades: pl.DataFrame) -> str:
+    """Return the model's name as it was graded before, or as the catalogue has it, where only capitals differ."""
+    from slmlens.savings.catalogue import small_models
+
+    known = [*grades.get_column("slm").unique().sort(), *(model.name for model in small_models())]
+    return next((name for name in known if name.casefold() == slm.casefold()), slm)
 
 
 def _refuse_a_fourth(grades: pl.DataFrame, slm: str, task_id: str) -> None:

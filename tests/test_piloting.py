@@ -185,7 +185,7 @@ def test_a_fourth_small_model_is_refused(run: Path) -> None:
         graded(run, 30, model=model)
     with pytest.raises(SettingError, match="3 small models were piloted"):
         graded(run, 30, model="Four")
-    graded(run, 60, model="Two")
+    graded(run, 60, model="TWO")
 
 
 def test_without_a_run_the_evidence_is_a_probe(run: Path) -> None:

@@ -65,8 +65,8 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
             among = f", the error split over {one.series} models and modes" if one.series > 1 else ""
             bound, needed = percent(prior_free_bound(one)), percent(judged.target.point)
             sentences.append(
-                f"{_capital(one.slm)} {words} gave an acceptable answer in {percent(one.agreement)} of graded answers "
-                f"worth {one.n_eff:.0f} calls: without any prior at least {bound}{among}; parity asks for {needed}."
+                f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} of what is worth "
+                f"{_count(round(one.n_eff), 'call')}: without any prior at least {bound}{among}; parity asks {needed}."
             )
     return sentences
 
@@ -172,11 +172,7 @@ def _for_a_person(seen: Seen, skeleton: str) -> list[str]:
 
 
 def _sentence(clause: str) -> str:
-    return f"{_capital(clause)}."
-
-
-def _capital(clause: str) -> str:
-    return f"{clause[:1].upper()}{clause[1:]}"
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
 def percent(share: float) -> str:

@@ -224,7 +224,7 @@ def test_a_model_that_failed_as_it_is_does_not_speak_for_a_tuned_one():
     found = verdict_of(tickets(sessions=1), probes=[graded(0.5, 240)])
     assert found["swap"]["p_parity"] < 0.01
     assert (found["evidence"], found["grade"]) == ("likely", "C")
-    assert any("Granite as it is gave an acceptable answer in 50%" in reason for reason in found["reasons"])
+    assert any("Graded, Granite as it is gave an acceptable answer in 50%" in reason for reason in found["reasons"])
 
 
 def test_of_several_graded_models_each_has_its_own_chance_of_parity_and_the_bound_is_split():
@@ -242,7 +242,7 @@ def test_of_several_graded_models_each_has_its_own_chance_of_parity_and_the_boun
     assert chances["One"] > 0.95 > chances["Two"] > chances["Three"]
     assert alone.verdicts.item(0, "evidence") == "shown"
     assert three.verdicts.item(0, "swap")["slm"] == "One"
-    bounds = [reason for v in (alone, three) for reason in v.verdicts.item(0, "reasons") if reason.startswith("One")]
+    bounds = [reason for v in (alone, three) for reason in v.verdicts.item(0, "reasons") if "One as it is" in reason]
     assert "at least 96%;" in bounds[0]
     assert "split over 3 models" in bounds[1]
 
