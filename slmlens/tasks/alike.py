@@ -41,6 +41,9 @@ def _pairs(sites: Sequence[CallSite], corpus: Corpus, settings: SkeletonSettings
     found = []
     for members in by_place.values():
         for one, other in combinations(members, 2):
+            shorter, longer = sorted((len(one.core), len(other.core)))
+            if shorter < ALIKE * longer:
+                continue
             shared, differing = len(np.intersect1d(one.core, other.core)), np.setxor1d(one.core, other.core)
             if len(differing) < LONG or shared < ALIKE * (shared + len(differing)):
                 continue

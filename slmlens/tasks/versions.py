@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import groupby
+from operator import itemgetter
 
 import polars as pl
 
@@ -51,10 +53,14 @@ def _rare_pairs(sites: Sequence[CallSite], units: Mapping[int, frozenset[str]], 
 def _alike(pairs: Sequence[tuple[int, int]], words: Mapping[int, Sequence[str]]) -> list[tuple[float, int, int]]:
     """Return (minus likeness, site, site) of the pairs that are versions of one prompt."""
     found = []
-    for one, other in pairs:
-        match = SequenceMatcher(None, list(words[one]), list(words[other]), autojunk=False)
-        if words[one] and words[other] and match.real_quick_ratio() >= VERSION and match.quick_ratio() >= VERSION:
-            likeness = match.ratio()
-            if likeness >= VERSION:
+    matcher = SequenceMatcher(None, autojunk=False)
+    for one, rivals in groupby(sorted(pairs), key=itemgetter(0)):
+        matcher.set_seq2(list(words[one]))
+        for _, other in rivals:
+            shorter, longer = sorted((len(words[one]), len(words[other])))
+            if not shorter or 2 * shorter < VERSION * (shorter + longer):
+                continue
+            matcher.set_seq1(list(words[other]))
+            if matcher.quick_ratio() >= VERSION and (likeness := matcher.ratio()) >= VERSION:
                 found.append((-likeness, one, other))
     return found
