@@ -102,9 +102,9 @@ def kept(name: str, calls: Calls, seeds: int) -> Iterator[Row]:
     yield name, "shuffled rows: tasks identical", "yes", "yes" if same else "no"
     alone, helped = [], []
     for seed in range(seeds):
-        fewer = discover_tasks(without_sessions(calls, 0.01, seed), settings=BARE)
-        alone.append(same_id(whole, fewer))
-        helped.append(same_id(whole, with_earlier_ids(fewer, whole.task_set)))
+        fewer = without_sessions(calls, 0.01, seed)
+        alone.append(same_id(whole, discover_tasks(fewer, settings=BARE)))
+        helped.append(same_id(whole, following(fewer, whole)))
     yield name, "1 % of sessions dropped: calls that keep their id", ">= 95 %", over(alone)
     yield name, "the same with --from", ">= 99 %", over(helped)
 
@@ -113,16 +113,18 @@ def later(name: str, calls: Calls, application: Mapping[str, str]) -> Iterator[R
     """Assign the last third of the sessions to the tasks of the others; compare with the tasks of all."""
     last = last_third(calls, application)
     first = discover_tasks(replace(calls, calls=calls.calls.filter(~pl.col("call_id").is_in(last))), settings=BARE)
-    everything = with_earlier_ids(discover_tasks(calls, settings=BARE), first.task_set)
     late = replace(calls, calls=calls.calls.filter(pl.col("call_id").is_in(last)))
-    rows = assign_calls(first.task_set, late).join(everything.assignments, on="call_id", suffix="_all")
-    one, other = (alone_if_null(rows.get_column(c)) for c in ("task_id", "task_id_all"))
-    same = (rows.get_column("task_id").fill_null("") == rows.get_column("task_id_all").fill_null("")).mean()
-    what = "last third by the tasks of the first two thirds"
-    yield name, f"{what}: AMI", ">= 0.90", f"{adjusted_mutual_info_score(one, other):.3f}"
-    yield name, f"{what}: same task", ">= 90 %", f"{same:.1%}"
-    counts = f"{first.tasks.height} and {everything.tasks.height} on all"
-    yield name, "number of tasks", "within 20 %", counts
+    placed = assign_calls(first.task_set, late)
+    cold = with_earlier_ids(discover_tasks(calls, settings=BARE), first.task_set)
+    for how, everything in (("", cold), (", found with --from", following(calls, first))):
+        rows = placed.join(everything.assignments, on="call_id", suffix="_all")
+        one, other = (alone_if_null(rows.get_column(c)) for c in ("task_id", "task_id_all"))
+        same = (rows.get_column("task_id").fill_null("") == rows.get_column("task_id_all").fill_null("")).mean()
+        what = f"last third by the tasks of the first two thirds, against those of all{how}"
+        yield name, f"{what}: AMI", ">= 0.90", f"{adjusted_mutual_info_score(one, other):.3f}"
+        yield name, f"{what}: same task", ">= 90 %", f"{same:.1%}"
+        counts = f"{first.tasks.height} and {everything.tasks.height} on all"
+        yield name, f"number of tasks{how}", "within 20 %", counts
 
 
 def decided(name: str, calls: Calls, seeds: int) -> Iterator[Row]:
