@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from slmlens.errors import RunFolderError
+from slmlens.errors import ContractError, RunFolderError
 from slmlens.results import Calls, Tasks, Verdicts
 from slmlens.run import Run
+from slmlens.tables import SchemaT, checked
 
 if TYPE_CHECKING:
     from slmlens.suitability.assess import Probe
@@ -122,18 +123,33 @@ def stored(run: Run, tasks: Tasks, task_id: str) -> tuple[pl.DataFrame, pl.DataF
 
     None: there is none, or the task has grown so much since (tasks were merged, say) that it no longer stands for it.
     """
-    from slmlens.suitability.pilot_tables import PilotGradesTable
+    from slmlens.suitability.pilot_tables import PilotGradesTable, PilotSampleTable
 
     if not run.path(f"{FOLDER}/{task_id}/{SAMPLE}.parquet").is_file():
         return None
     own = tasks.assignments.filter(pl.col("task_id") == task_id).select("call_id")
-    sample = run.read_frame(f"{FOLDER}/{task_id}/{SAMPLE}").join(own, on="call_id", how="semi")
+    sample = _table(run, PilotSampleTable, task_id, SAMPLE).join(own, on="call_id", how="semi")
     if sample.is_empty() or own.height > GROWN * sample.item(0, "task_calls"):
         return None
     place = f"{FOLDER}/{task_id}/{GRADES}"
     known = run.path(f"{place}.parquet").is_file()
-    grades = run.read_frame(place) if known else PilotGradesTable.create_empty()
+    grades = _table(run, PilotGradesTable, task_id, GRADES) if known else PilotGradesTable.create_empty()
     return sample.sort("position"), grades.join(sample, on="call_id", how="semi")
+
+
+def _table(run: Run, schema: type[SchemaT], task_id: str, name: str) -> pl.DataFrame:
+    """Return a table of a pilot.
+
+    :raises RunFolderError: If it can't be read, or is not one of this version.
+    """
+    try:
+        return checked(schema, run.read_frame(f"{FOLDER}/{task_id}/{name}"))
+    except (OSError, pl.exceptions.PolarsError, ContractError) as cause:
+        raise RunFolderError(
+            f"{name}.parquet can't be used: it is damaged, or of another version of slmlens",
+            where=f"{FOLDER}/{task_id}",
+            next_step="remove this folder and export the prompts again",
+        ) from cause
 
 
 def _mark(kept: Sequence[pl.DataFrame]) -> str:
