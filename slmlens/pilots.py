@@ -146,7 +146,7 @@ def _table(run: Run, schema: type[SchemaT], task_id: str, name: str) -> pl.DataF
         return checked(schema, run.read_frame(f"{FOLDER}/{task_id}/{name}"))
     except (OSError, pl.exceptions.PolarsError, ContractError) as cause:
         raise RunFolderError(
-            f"{name}.parquet can't be used: it is damaged, or of another version of slmlens",
+            f"the table of {name} can't be used: it is damaged, or of another version of slmlens",
             where=f"{FOLDER}/{task_id}",
             next_step="remove this folder and export the prompts again",
         ) from cause
