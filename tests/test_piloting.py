@@ -285,3 +285,11 @@ def test_a_pilot_of_a_task_that_has_grown_since_counts_for_nothing(run: Path, so
         graded(run, 30)
     assert len(sl.pilot(run, task).prompts) == 240
     assert "120 of 240 prompts answered" in graded(run, 30).said  # the same calls are asked again: their grades stand
+
+
+def test_a_damaged_table_of_a_pilot_is_told_with_what_to_do(run: Path, source: Path) -> None:
+    sl.pilot(run, task_of(run))
+    (run / "pilots" / task_of(run) / "sample.parquet").write_bytes(b"nonsense")
+    for broken in (lambda: sl.pilot(run, task_of(run)), lambda: sl.analyse(source, out=run, settings=SETTINGS)):
+        with pytest.raises(RunFolderError, match="remove this folder|Remove this folder"):
+            broken()
