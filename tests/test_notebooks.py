@@ -97,7 +97,7 @@ def executed(path: str | Path, folder: Path, **parameters: object) -> Any:
     if parameters:
         lines = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
         notebook.cells.insert(2, nbformat.v4.new_code_cell(lines))
-    NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
 
 

@@ -231,6 +231,7 @@ def _layout(tasks: Tasks, marks: pl.DataFrame, projection: Projection) -> dict[s
         "xaxis": axis,
         "yaxis": axis,
         "legend": {"itemsizing": "constant", "font": {"size": 12}, "y": 1, "yanchor": "top"},
+        "showlegend": True,  # with one task, too
         "hovermode": "closest",
         "dragmode": "pan",
         "modebar": {"remove": [*shared["modebar"]["remove"], "lasso2d", "select2d", "autoScale2d"]},

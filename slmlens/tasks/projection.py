@@ -24,6 +24,7 @@ FEWEST = 15
 
 _DIMENSIONS = 15
 _NEIGHBOURS = 15
+_EPOCHS = 200  # UMAP's own number for large sets; begun at the main axes, small ones need no more
 _SPREAD = 10.0
 _CLOSEST = 0.5  # marks are told apart on a screen; 0.1, UMAP's own, makes blots of islands
 _WORDS = {
@@ -107,7 +108,9 @@ def _umap(vectors: Vectors, seed: int) -> Floats:
     begun = reduced[:, :2] - reduced[:, :2].min(axis=0)
     begun = _SPREAD * begun / max(float(begun.max()), 1e-12)
     near = min(_NEIGHBOURS, len(vectors) - 1)
-    fitted = UMAP(n_neighbors=near, min_dist=_CLOSEST, init=begun, random_state=seed, n_jobs=1).fit_transform(reduced)
+    fitted = UMAP(
+        n_neighbors=near, min_dist=_CLOSEST, init=begun, n_epochs=_EPOCHS, random_state=seed, n_jobs=1
+    ).fit_transform(reduced)
     placed: Floats = np.asarray(fitted, dtype=np.float64)
     return placed
 
