@@ -78,9 +78,17 @@ def run(
         typer.Option(help="Address of a chat endpoint whose model names the tasks; it gets skeletons.", metavar="URL"),
     ] = None,
     name_model: Annotated[str | None, typer.Option(help="That model's name.", metavar="NAME")] = None,
+    false_green: Annotated[
+        bool,
+        typer.Option(
+            "--false-green", help="Also measure how far the probes fool themselves on this log. Takes longer."
+        ),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
+    from slmlens.suitability.settings import SHUFFLES
+
     settings = Settings(
         redact=redact,
         keep_text=text,
@@ -98,6 +106,7 @@ def run(
         previous=previous,
         name_with=name_with,
         name_model=name_model,
+        shuffles=SHUFFLES if false_green else 0,
     )
     _say_what_leaves(settings)
     _main_job([str(p) for p in logs], out, settings, audience)

@@ -26,23 +26,30 @@ GROWN = 1.1
 _TABLES = ("calls", "messages", "rejects", "files", "duplicates")
 
 
-def assessed(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
+def assessed(
+    tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None, shuffles: int = 0
+) -> Verdicts:
     """Weigh the evidence for each task, the pilots of the run included; store and resume in a run.
 
-    Further probes are run anew each time, for what they measure can't be told from here.
+    Further probes are run anew each time, for what they measure can't be told from here. A run whose false-green rate
+    was measured once has it measured again whenever its tasks change.
     """
     from slmlens.suitability.assess import assess as weigh
+    from slmlens.suitability.settings import AssessSettings
 
+    measured = (run.manifest.get("false_green") or {}) if run is not None else {}
+    settings = AssessSettings(shuffles=shuffles or measured.get("shuffles", 0))
     kept = [] if run is None else stored_pilots(run, tasks)
 
     def compute() -> Verdicts:
         pilots: list[Probe] = [lambda _tasks: pl.concat(kept)] if kept else []
-        return weigh(tasks, seed=seed, probes=[*pilots, *(probes or ())])
+        return weigh(tasks, seed=seed, probes=[*pilots, *(probes or ())], settings=settings)
 
     if run is None or probes:
         return compute()
     mark = _mark(kept)
-    depends = {"seed": seed, **({"pilots": mark} if mark else {})}
+    shuffled = {"shuffles": settings.shuffles} if settings.shuffles else {}
+    depends = {"seed": seed, **shuffled, **({"pilots": mark} if mark else {})}
     return run.stage("assess", depends, compute=compute, save=_save, load=lambda at: _load(at, tasks))
 
 

@@ -52,6 +52,7 @@ class Settings:
     :param name_with: Base address of a chat endpoint: a model there names the tasks by their skeletons; None: no model.
     :param name_model: That model.
     :param today: Day whose prices the run-rate takes; None: today.
+    :param shuffles: Shuffles of the log behind its false-green rate (20 with ``--false-green``); 0: not measured.
     :param seed: Seed of every sampling.
     """
 
@@ -72,6 +73,7 @@ class Settings:
     name_with: str | None = None
     name_model: str | None = None
     today: dt.date | None = None
+    shuffles: int = 0
     seed: int = 0
 
 
@@ -101,7 +103,7 @@ def analyse(
     calls = read_logs(logs, run=run, settings=settings, progress=step)
     tasks = discover_tasks(calls, run=run, previous=settings.previous, naming=naming)
     step("tasks", 1.0)
-    verdicts = assess(tasks, run=run, seed=settings.seed)
+    verdicts = assess(tasks, run=run, seed=settings.seed, shuffles=settings.shuffles)
     step("assess", 1.0)
     made = plan(verdicts, run=run, settings=settings)
     step("plan", 1.0)
@@ -208,15 +210,18 @@ def discover_tasks(
     return found_tasks(calls, run=run, previous=previous, naming=naming)
 
 
-def assess(tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None) -> Verdicts:
+def assess(
+    tasks: Tasks, *, run: Run | None = None, seed: int = 0, probes: Sequence[Probe] | None = None, shuffles: int = 0
+) -> Verdicts:
     """Weigh the evidence for each task; see :func:`slmlens.suitability.assess.assess`.
 
     :param run: Where to write and resume; the pilots in its folder count as evidence.
     :param probes: Further probes. With these the result is not stored.
+    :param shuffles: Shuffles of the log behind its false-green rate; 0: none, or as many as the run was measured with.
     """
     from slmlens.pilots import assessed
 
-    return assessed(tasks, run=run, seed=seed, probes=probes)
+    return assessed(tasks, run=run, seed=seed, probes=probes, shuffles=shuffles)
 
 
 def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | None = None) -> Plan:
@@ -239,13 +244,8 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
         savings, actions, assumptions, pilots = (at.read_frame(name) for name in TABLES["plan"])
         return Plan(verdicts, savings, actions, assumptions, total=at.manifest["total"], pilots=pilots)
 
-    return run.stage(
-        "plan",
-        {"seed": settings.seed, "assumptions": _overrides_text(settings.assumptions)},
-        compute=compute,
-        save=save,
-        load=load,
-    )
+    depends = {"seed": settings.seed, "assumptions": _overrides_text(settings.assumptions)}
+    return run.stage("plan", depends, compute=compute, save=save, load=load)
 
 
 def report(

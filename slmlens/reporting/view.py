@@ -325,14 +325,26 @@ def _recall(record: Json | None) -> str | None:
 
 
 def _false_green(record: Json | None) -> str:
+    """Say how far the probes fooled themselves on this log: on shuffled answers, and on a planted rule."""
     if record is None:
-        return "How often a task would look learnable after its answers were shuffled was not measured on this log."
-    rate, low, high = (record.get(name) for name in ("rate", "lo90", "hi90"))
-    if rate is None:
-        return str(record.get("note") or "The false-green rate could not be measured on this log.")
-    span = "" if low is None or high is None else f" (90 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        return (
+            "How often a task would look learnable after its answers were shuffled was not measured on this log; "
+            "slmlens run --false-green measures it."
+        )
+    if record["rate"] is None:
+        found = "No task has a probe, so there is nothing to shuffle."
+    else:
+        found = (
+            f"After the answers were shuffled among sessions, {100 * record['rate']:.1f} % of {record['pairs']:,} "
+            f"checks still found a task learnable (95 % interval {100 * record['lo95']:.0f} to {100 * record['hi95']:.0f} %; "
+            f"{counted(record['tasks'], 'task')}, {counted(record['shuffles'], 'shuffle')}; "
+            f"{record['tasks_without_probe']:,} without a probe)."
+        )
+    if not record["planted"]:
+        return found
     return (
-        f"After the answers were shuffled among sessions, {100 * rate:.1f} % of the tasks still looked learnable{span}."
+        f"{found} A rule planted in the prompts of {counted(record['planted'], 'task')} was missed in "
+        f"{record['planted_missed']:,} ({100 * record['missed_rate']:.0f} %)."
     )
 
 

@@ -17,13 +17,11 @@ from slmlens.suitability.observe import Observed, observe
 from slmlens.suitability.probes import Prepared, Probed, run_probes
 from slmlens.suitability.prompts import Prompts
 from slmlens.suitability.rules import word_presence
-from slmlens.suitability.settings import AssessSettings
+from slmlens.suitability.settings import SHUFFLES, AssessSettings
 from slmlens.suitability.student import holm
 
 Ints = NDArray[np.int64]
 
-SHUFFLES = 20
-"""Shuffles of the whole log where no other number is asked for."""
 PLANTED_CLASSES = ("first", "second", "third")
 """Answers of the planted rule."""
 _LEAST_SHARE = 0.1

@@ -12,6 +12,9 @@ from slmlens.tables import AssumptionsTable, checked
 DECIDED_ON = "2026-11-21"
 """Day on which the defaults below were chosen."""
 
+SHUFFLES = 20
+"""Shuffles of a log behind its false-green rate where no other number is asked for."""
+
 
 @dataclass(frozen=True)
 class AssessSettings:

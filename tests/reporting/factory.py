@@ -573,7 +573,21 @@ def product_log(**changes: Any) -> Log:
         unpriced=14,
         total_saving=(720.0, 1490.0, 2360.0),
         one_off=18_400.0,
-        false_green={"rate": 0.01, "lo90": 0.0, "hi90": 0.04, "pairs": 120, "not_applicable": 5},
+        false_green={
+            "rate": 0.01,
+            "lo95": 0.0,
+            "hi95": 0.04,
+            "greens": 1,
+            "pairs": 120,
+            "tasks": 6,
+            "tasks_without_probe": 5,
+            "shuffles": 20,
+            "missed_rate": 0.25,
+            "missed_lo95": 0.05,
+            "missed_hi95": 0.7,
+            "planted": 4,
+            "planted_missed": 1,
+        },
         facts=FACTS,
     )
     return replace(log, **changes)
