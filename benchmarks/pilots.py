@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.outcomes import Floats
 from benchmarks.scorers import DATED, SCORERS, predict_held_out
 from slmlens.suitability.intervals import Share, clopper_pearson
-from slmlens.suitability.posterior import LOOKS, Graded, Target, graded_beside, meets_target, posterior_of_a
+from slmlens.suitability.posterior import LOOKS, Graded, Target, meets_target, posterior_of_a
 from slmlens.suitability.priors import Prior
 
 PARITY, SKILL = 0.95, 0.80
@@ -33,8 +33,8 @@ def share_of(successes: float, n: int) -> Share:
 def recorded_pilots(units: pl.DataFrame, resamples: int, seed: int) -> pl.DataFrame:
     """Return, per unit of MINT against its strongest incumbent, how often a pilot of its own items is right or wrong.
 
-    The prior is fitted without the unit's family. The incumbent's outcomes are known for all items, as a log with
-    outcome labels has them; the small model's for the pilot's only.
+    The prior is fitted without the unit's family. Both models' outcomes are known for the pilot's items only: the
+    incumbent's success on them stands for C_pair, with its own error.
 
     Columns: category, slm, rho, right and wrong by the words (shares of resamples that end in P(parity) >= 0.8 or
     < 0.2), right80 and wrong80 by the 80 % interval of A (the least A that parity asks lies outside), covered (the 90 %
@@ -52,13 +52,13 @@ def recorded_pilots(units: pl.DataFrame, resamples: int, seed: int) -> pl.DataFr
 
 def _recorded(unit: dict[str, object], resamples: int, rng: np.random.Generator) -> dict[str, object]:
     slm, llm = np.array(unit["slm_passed"]), np.array(unit["llm_passed"])
-    target = Target(PARITY, SKILL, 0.0, share_of(float(llm.sum()), len(llm)))
     prior = Prior(float(str(unit["mean"])), float(str(unit["kappa"])), "without this family")
     truth, size = slm.mean() >= PARITY * llm.mean(), min(PILOT_CALLS, len(slm))
     tally = dict.fromkeys(("right", "wrong", "right80", "wrong80", "covered"), 0)
     for _ in range(resamples):
         drawn = rng.choice(len(slm), size, replace=False)
-        found = posterior_of_a(prior, target, graded=graded_beside("", slm[drawn], llm[drawn], float(llm.mean())))
+        target = Target(PARITY, SKILL, 0.0, share_of(float(llm[drawn].sum()), size))
+        found = posterior_of_a(prior, target, graded=Graded("", size, float(slm[drawn].mean())))
         for rule, (no, yes) in RULES.items():
             settled = found.p_parity >= yes or found.p_parity < no
             tally[f"right{rule}"] += settled and (found.p_parity >= yes) == truth

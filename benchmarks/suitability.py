@@ -177,8 +177,8 @@ def print_recorded(units: pl.DataFrame, resamples: int) -> None:
         for rule, suffix in (("words (0.2, 0.8)", ""), ("80 % interval", "80")):
             right, wrong = own.get_column(f"right{suffix}"), own.get_column(f"wrong{suffix}")
             print(
-                f"| {len(own)} {words} | {rule} | {right.min():.0%} | {wrong.max():.1%} | {(right + wrong).mean():.0%} "
-                f"| {own.get_column('covered').mean():.3f} |"
+                f"| {len(own)} {words} | {rule} | {right.min():.0%} | {(right >= 0.9).sum()} | {wrong.max():.1%} "
+                f"| {(right + wrong).mean():.0%} | {own.get_column('covered').mean():.3f} |"
             )
     print("\n| category | small model | rho | right | wrong | right, 80 % | wrong, 80 % |\n|" + " --- |" * 7)
     for row in found.sort("right").head(12).iter_rows():

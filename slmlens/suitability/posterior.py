@@ -23,9 +23,6 @@ LOOK_SHARES = tuple(look / sum(LOOKS) for look in LOOKS)
 """Error spent at each look, in proportion to its calls (linear spending, Lan and DeMets 1983, here by Bonferroni)."""
 _NEARLY = 0.9
 """Share of a look's calls that the effective size must reach to count as that look; below, the one before counts."""
-_MOST_EXPLAINED = 0.75
-"""Share of a small model's variance that the incumbent's outcomes may explain, whatever few calls say."""
-_FEWEST_TO_REGRESS = 3
 _DRAWS = 400
 _CEILING_NODES = 21
 _EDGES = np.linspace(0.0, 1.0, CELLS + 1)
@@ -191,30 +188,6 @@ def posterior_of_a(
         none_right=graded is not None and hits <= 0,
         none_wrong=graded is not None and misses <= 0,
     )
-
-
-def graded_beside(slm: str, hits: Floats, incumbent: Floats, incumbent_share: float) -> Graded:
-    """Return graded answers where outcomes of the incumbent are known too, on the pilot's calls and on all calls.
-
-    The regression estimator of survey sampling (Cochran 1977, chapter 7): a pilot that happened to draw hard calls
-    shows it in the incumbent's own failures, and is corrected by it. The effective size grows as the residual variance
-    shrinks, at most fourfold.
-
-    :param slm: Name of the small model.
-    :param hits: Whether each of its answers was acceptable, 0 or 1.
-    :param incumbent: Whether the incumbent's answer to the same call was, 0 or 1.
-    :param incumbent_share: The incumbent's share over all calls of the task.
-    """
-    n = len(hits)
-    centred = incumbent - incumbent.mean()
-    spread, own = float(centred @ centred), float(((hits - hits.mean()) ** 2).sum())
-    if n < _FEWEST_TO_REGRESS or spread == 0 or own == 0:
-        return Graded(slm, float(n), float(hits.mean()))
-    shared = float(centred @ hits)
-    explained = min(shared**2 / (spread * own), _MOST_EXPLAINED)
-    corrected = hits.mean() - shared / spread * (incumbent.mean() - incumbent_share)
-    n_eff = n * (n - 2) / (n - 1) / (1 - explained)
-    return Graded(slm, n_eff, float(np.clip(corrected, 0.0, 1.0)))
 
 
 def prior_free_bound(graded: Graded) -> float:

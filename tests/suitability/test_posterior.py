@@ -16,7 +16,6 @@ from slmlens.suitability.posterior import (
     Graded,
     Target,
     calls_to_settle,
-    graded_beside,
     meets_target,
     posterior_of_a,
     prior_free_bound,
@@ -96,32 +95,6 @@ class TestPosterior:
             lo, hi = posterior_of_a(FLAT, PARITY, graded=Graded("m", calls, hits / calls)).interval(0.90)
             held += lo <= a <= hi
         assert held >= 0.85 * 200
-
-
-class TestBesideTheIncumbent:
-    def test_a_pilot_of_hard_calls_is_corrected_by_the_incumbents_own_failures(self):
-        rng = np.random.default_rng(2)
-        easy = rng.random(4_000) < 0.7
-        incumbent = (rng.random(4_000) < np.where(easy, 0.98, 0.4)).astype(float)
-        small = (rng.random(4_000) < np.where(easy, 0.95, 0.2)).astype(float)
-        plain, beside, n_eff = [], [], []
-        for _ in range(300):
-            drawn = rng.choice(4_000, 60, replace=False)
-            graded = graded_beside("m", small[drawn], incumbent[drawn], float(incumbent.mean()))
-            plain.append(small[drawn].mean() - small.mean())
-            beside.append(graded.agreement - small.mean())
-            n_eff.append(graded.n_eff)
-        assert np.std(beside) < np.std(plain)
-        assert abs(np.mean(beside)) < 0.01
-        spread = np.sqrt(small.mean() * (1 - small.mean()) / np.mean(n_eff))
-        assert np.std(beside) == pytest.approx(spread, rel=0.15)
-
-    @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.floats(0, 1))
-    def test_whatever_was_drawn_it_is_a_share_of_some_calls(self, drawn, share):
-        hits, incumbent = np.array(drawn, dtype=float).T
-        graded = graded_beside("m", hits, incumbent, share)
-        assert 0 <= graded.agreement <= 1
-        assert 0 < graded.n_eff <= 4 * len(drawn)
 
 
 class TestCallsToSettle:

@@ -140,4 +140,4 @@ class TestOnOutcomes:
         near = found.filter((found["rho"] - PARITY).abs() <= FAR)
         assert far.get_column("right").min() > 0.5
         assert far.get_column("wrong").max() == 0
-        assert near.get_column("wrong80").max() <= 0.10
+        assert near.get_column("wrong").max() <= 0.10
