@@ -170,8 +170,7 @@ def print_recorded(units: pl.DataFrame, resamples: int) -> None:
         return
     far = (pl.col("rho") - PARITY).abs() > FAR
     print(
-        "\n| units | settled by | right, least of a unit | wrong, most of a unit | settled | coverage |\n|"
-        + " --- |" * 6
+        "\n| units | settled by | least right | right in >= 90 % | most wrong | settled | coverage |\n|" + " --- |" * 7
     )
     for words, own in ((f"farther than {FAR} from 0.95", found.filter(far)), (f"within {FAR}", found.filter(~far))):
         for rule, suffix in (("words (0.2, 0.8)", ""), ("80 % interval", "80")):
