@@ -65,8 +65,9 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
             among = f", the error split over {one.series} models and modes" if one.series > 1 else ""
             bound, needed = percent(prior_free_bound(one)), percent(judged.target.point)
             sentences.append(
-                f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} of what is worth "
-                f"{_count(round(one.n_eff), 'call')}: without any prior at least {bound}{among}; parity asks {needed}."
+                f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} "
+                f"({_count(round(one.n_eff), 'independent call')}): without any prior at least {bound}{among}, where "
+                f"parity asks for {needed}."
             )
     return sentences
 

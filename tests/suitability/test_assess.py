@@ -243,7 +243,7 @@ def test_of_several_graded_models_each_has_its_own_chance_of_parity_and_the_boun
     assert alone.verdicts.item(0, "evidence") == "shown"
     assert three.verdicts.item(0, "swap")["slm"] == "One"
     bounds = [reason for v in (alone, three) for reason in v.verdicts.item(0, "reasons") if "One as it is" in reason]
-    assert "at least 96%;" in bounds[0]
+    assert "at least 96%, where parity asks for 95%" in bounds[0]
     assert "split over 3 models" in bounds[1]
 
 
