@@ -31,6 +31,8 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
     has a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last
     message), ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
     Of an edited prompt all but the last three are taken after the edit.
+
+    What is not whole is sorted before it is summed, so that the order of rows never shows, not even in the last digit.
     """
     owner = tasks.assignments.drop_nulls("task_id").select("call_id", "task_id")
     calls = tasks.calls.calls.join(owner, on="call_id")
@@ -76,7 +78,7 @@ def _tokens(usable: pl.DataFrame) -> pl.DataFrame:
         .agg(
             output_tokens_mean=out.mean(),
             output_tokens_p95=out.quantile(0.95, "higher"),
-            output_tokens_cv=pl.when(out.mean() > 0).then(out.std() / out.mean()),
+            output_tokens_cv=pl.when(out.mean() > 0).then(out.sort().std() / out.mean()),
             input_tokens_mean=pl.col("input_tokens").mean(),
             input_tokens_p99=pl.col("input_tokens").quantile(0.99, "higher"),
             reasoning_tokens_mean=pl.col("reasoning_tokens").mean(),
@@ -107,7 +109,7 @@ def _tools(usable: pl.DataFrame) -> pl.DataFrame:
     acts = words.str.contains(rf"(?:^|[^a-z])(?:{SIDE_EFFECT_VERBS})(?:[^a-z]|$)")
     of_tools = chosen.group_by("task_id").agg(
         tools_chosen=pl.len(),
-        tool_entropy=-(share * share.log(2)).sum(),
+        tool_entropy=-(share * share.log(2)).sort().sum(),
         side_effect_share=pl.col("len").filter(acts).sum() / pl.col("len").sum(),
     )
     return per_task.join(of_tools, on="task_id", how="left")
@@ -127,7 +129,7 @@ def _copying(usable: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
         .join(words.select("message_id", prompt="words"), left_on="prompt_id", right_on="message_id", how="left")
         .with_columns(shared=pl.col("words").list.set_intersection("prompt").list.len() / pl.col("words").list.len())
         .group_by("task_id")
-        .agg(output_chars_mean=pl.col("n_chars").mean(), copy_coverage=pl.col("shared").fill_nan(None).mean())
+        .agg(output_chars_mean=pl.col("n_chars").mean(), copy_coverage=pl.col("shared").fill_nan(None).sort().mean())
     )
 
 
