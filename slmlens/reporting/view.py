@@ -336,9 +336,9 @@ def _false_green(record: Json | None) -> str:
     else:
         found = (
             f"After the answers were shuffled among sessions, {100 * record['rate']:.1f} % of {record['pairs']:,} "
-            f"checks still found a task learnable (95 % interval {100 * record['lo95']:.0f} to {100 * record['hi95']:.0f} %; "
-            f"{counted(record['tasks'], 'task')}, {counted(record['shuffles'], 'shuffle')}; "
-            f"{record['tasks_without_probe']:,} without a probe)."
+            f"checks still found a task learnable (95 % interval {100 * record['lo95']:.0f} to "
+            f"{100 * record['hi95']:.0f} %; {counted(record['tasks'], 'task')}, "
+            f"{counted(record['shuffles'], 'shuffle')}; {record['tasks_without_probe']:,} without a probe)."
         )
     if not record["planted"]:
         return found
