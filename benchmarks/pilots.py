@@ -54,17 +54,23 @@ def _recorded(unit: dict[str, object], resamples: int, rng: np.random.Generator)
     slm, llm = np.array(unit["slm_passed"]), np.array(unit["llm_passed"])
     prior = Prior(float(str(unit["mean"])), float(str(unit["kappa"])), "without this family")
     truth, size = slm.mean() >= PARITY * llm.mean(), min(PILOT_CALLS, len(slm))
+
+    @cache
+    def judged(hits: int, llm_hits: int) -> tuple[float, bool]:
+        target = Target(PARITY, SKILL, 0.0, share_of(llm_hits, size))
+        found = posterior_of_a(prior, target, graded=Graded("", size, hits / size))
+        lo, hi = found.interval(0.90)
+        return found.p_parity, lo <= slm.mean() <= hi
+
     tally = dict.fromkeys(("right", "wrong", "right80", "wrong80", "covered"), 0)
     for _ in range(resamples):
         drawn = rng.choice(len(slm), size, replace=False)
-        target = Target(PARITY, SKILL, 0.0, share_of(float(llm[drawn].sum()), size))
-        found = posterior_of_a(prior, target, graded=Graded("", size, float(slm[drawn].mean())))
+        p_parity, held = judged(int(slm[drawn].sum()), int(llm[drawn].sum()))
         for rule, (no, yes) in RULES.items():
-            settled = found.p_parity >= yes or found.p_parity < no
-            tally[f"right{rule}"] += settled and (found.p_parity >= yes) == truth
-            tally[f"wrong{rule}"] += settled and (found.p_parity >= yes) != truth
-        lo, hi = found.interval(0.90)
-        tally["covered"] += lo <= slm.mean() <= hi
+            settled = p_parity >= yes or p_parity < no
+            tally[f"right{rule}"] += settled and (p_parity >= yes) == truth
+            tally[f"wrong{rule}"] += settled and (p_parity >= yes) != truth
+        tally["covered"] += held
     shares = {name: count / resamples for name, count in tally.items()}
     return {"category": unit["task_category"], "slm": unit["slm"], "rho": unit["rho"], **shares}
 

@@ -1,6 +1,6 @@
 """Validate priors, posterior and pilots on recorded outcomes, against simpler scorers.
 
-    python benchmarks/suitability.py SHARED [--draws 400] [--resamples 200] [--svg docs/reliability.svg]
+    python benchmarks/suitability.py SHARED [--draws 400] [--resamples 1000] [--svg docs/reliability.svg]
     python benchmarks/suitability.py SHARED --apply FOLDER
 
 SHARED/outcomes holds the outcomes (Parquet). Prints markdown: scorers with one family, one small model or one source
@@ -239,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
     parser.add_argument("--draws", type=int, default=400)
-    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--svg", type=Path)
     parser.add_argument("--apply", type=Path)
     chosen = parser.parse_args()

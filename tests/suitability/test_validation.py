@@ -135,7 +135,7 @@ class TestOnOutcomes:
 
     @pytest.mark.slow
     def test_pilots_of_recorded_outcomes_end_right_or_unsettled(self, units):
-        found = recorded_pilots(units, 40, 0)
+        found = recorded_pilots(units, 300, 0)
         far = found.filter((found["rho"] - PARITY).abs() > FAR)
         near = found.filter((found["rho"] - PARITY).abs() <= FAR)
         assert (far.get_column("right") >= 0.9).mean() >= 0.95
