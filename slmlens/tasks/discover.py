@@ -1,4 +1,4 @@
-"""Discover the recurring tasks of a log: application, call site, task (the split by meaning is not built yet)."""
+"""Discover the recurring tasks of a log: application, call site, task."""
 
 from __future__ import annotations
 
