@@ -191,10 +191,9 @@ def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) 
             f"asked again, the incumbent agrees with itself in {pair.value:.0%} of cases, "
             f"no more than a constant answer does ({seen.constant:.0%})"
         )
-    if pair is not None and pair.lo90 > seen.constant + settings.margin:
-        return None
-    graded = [one for of_mode in seen.graded.values() for one in of_mode]
-    if any(prior_free_bound(one) > seen.constant + settings.margin for one in graded):
+    bounds = [prior_free_bound(one) for graded in seen.graded.values() for one in graded]
+    bounds += [pair.lo90] if pair is not None else []
+    if any(bound > seen.constant + settings.margin for bound in bounds):
         return None
     probed = seen.probed
     if probed is None or not probed.covered or min(seen.adjusted.values(), default=0.0) <= settings.alpha:
