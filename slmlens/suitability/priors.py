@@ -22,7 +22,6 @@ SWAP_SIGNS = {"log_output_tokens": -1, "log_params_b": 1, "tool_tuned": 1, "rele
 TUNED_REFERENCE_B = 7.2
 """Billions of parameters that the tuned prior's means are for."""
 TUNED_SMALLEST_B = 2.5
-TUNED_TERMS = ("label", "json", "list", "number", "code", "text", "empty", "tool_call", "tool_call_multi_turn")
 
 
 @dataclass(frozen=True)
