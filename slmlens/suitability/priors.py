@@ -25,7 +25,7 @@ TUNED_SMALLEST_B = 2.5
 
 
 @dataclass(frozen=True)
-class SmallModel:
+class SlmFacts:
     """What a prior needs to know of a small model.
 
     :param name: Its name.
@@ -152,7 +152,7 @@ def swap_prior(
     return Prior(float(1 / (1 + np.exp(-logit))), kappa, note)
 
 
-def swap_prior_of(model: SmallModel, output_tokens: float | None, *, calls_tools: bool) -> Prior:
+def swap_prior_of(model: SlmFacts, output_tokens: float | None, *, calls_tools: bool) -> Prior:
     """Return the swap prior of a named small model on a task.
 
     :param model: The small model.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slmlens.suitability.priors import (
     SWAP_SIGNS,
-    SmallModel,
+    SlmFacts,
     prior_assumptions,
     prior_table,
     published_parity,
@@ -54,8 +54,8 @@ class TestSwap:
         assert set(swap_terms(10, 8, released=2024.5)) - set(swap_terms(10, 8)) == {"release_year"}
 
     def test_a_named_model_has_its_own_prior(self):
-        tuned = SmallModel("a caller", 8, tool_tuned=True, released=2024.5)
-        plain = SmallModel("a talker", 8, released=2024.5)
+        tuned = SlmFacts("a caller", 8, tool_tuned=True, released=2024.5)
+        plain = SlmFacts("a talker", 8, released=2024.5)
         assert swap_prior_of(tuned, 30, calls_tools=True).mean > swap_prior_of(plain, 30, calls_tools=True).mean
         assert swap_prior_of(tuned, 30, calls_tools=False).mean == swap_prior_of(plain, 30, calls_tools=False).mean
         assert swap_prior_of(tuned, 30, calls_tools=True).note.startswith("a caller:")
