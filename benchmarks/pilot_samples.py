@@ -69,7 +69,8 @@ def main() -> None:
     for scene, (sizes, shares) in SCENES.items():
         of = task(sizes, shares)
         target = Target(SETTINGS.parity, SETTINGS.skill, max(shares) / 100, None)
-        samples = [draw_pilot(of, SETTINGS, seed, task_calls=len(of)) for seed in range(pilots)]
+        drawn = [draw_pilot(of, SETTINGS, seed, task_calls=len(of)) for seed in range(pilots)]
+        samples = [sample for sample in drawn if sample is not None]
         weight = samples[0].get_column("weight").to_numpy()
         n_eff = weight.sum() ** 2 / (weight**2).sum()
         for agreement in (0.90, 0.95, 0.99):
