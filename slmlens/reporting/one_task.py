@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from slmlens.results import Plan
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.belief import Belief, belief_of
 from slmlens.suitability.intervals import Share
-from slmlens.suitability.judge import LOOP_STEPS, known_ceiling
+from slmlens.suitability.judge import LOOP_STEPS, Judged, ModeVerdict, known_ceiling
 from slmlens.suitability.posterior import Target
 from slmlens.suitability.reasons import K_SHOW
 
@@ -33,6 +34,7 @@ UNDECIDED = ("open", "likely")
 NONE_TO_SHOW = "No task of this log has an answer to look at: there is nothing to estimate."
 _LISTED = 8
 _SMALL_P = 0.001
+_ROUNDING = 1e-6
 _EDITABLE = "a judgement: the sliders below move it"
 
 
@@ -187,7 +189,7 @@ def bar_grid(one: OneTask | Words) -> Grid | Words:
 
 
 def _skill_rows(target: Target, height: float) -> list[tuple[str, str, str]]:
-    """What skill asks for, and the least A; where a constant reaches the ceiling there is no skill to have."""
+    """Return what skill asks for, and the least A; where a constant reaches the ceiling there is no skill to have."""
     least = ("what a small model has to reach", percent(target.point))
     if target.single:
         return [(*least, "all answers are equal, so that skill means nothing")]
@@ -272,17 +274,19 @@ def loop_words(one: OneTask | Words) -> Words:
     needed = one.belief.judged.target.point
     return Words(
         f"It runs {steps:.1f} times a session. At the middle of the belief, {percent(a)} a step, {percent(a**steps)} "
-        f"of sessions pass without a differing answer; at the least that parity asks for, {percent(needed)} a step, it is "
-        f"{percent(needed**steps)}. In twenty steps it would be {percent(needed**20)}. So a pilot on logged prompts "
+        f"of sessions pass without a differing answer; at the least that parity asks for, {percent(needed)} a step, "
+        f"it is {percent(needed**steps)}, and over twenty steps {percent(needed**20)}. So a pilot on logged prompts "
         "reaches grade B at most: outcomes of whole sessions would tell."
     )
 
 
-def ladder_grid(one: OneTask | Words) -> Grid | Words:
-    """Return what comes before any model: a cache, code, prompt caching, the batch rate, and what each rests on."""
+def before_a_model(one: OneTask | Words) -> Grid | Words:
+    """Return what has to be thought of before any model: the loop, a cache, code, prompt caching, the batch rate."""
     if isinstance(one, Words):
         return one
-    rows = [
+    loop = {"before a model": "errors in a loop", "": "", "saving a month": "", "rests on": repr(loop_words(one))}
+    rows = [loop]
+    rows += [
         {
             "before a model": rung["name"],
             "": "serves" if rung["serves"] else "does not serve",
@@ -296,6 +300,32 @@ def ladder_grid(one: OneTask | Words) -> Grid | Words:
     return Grid(pl.DataFrame(rows), numbers=("saving a month",), strong="before a model")
 
 
+def differences(one: OneTask | Words) -> list[str]:
+    """Return what the task, measured anew, has other than in its verdict: names of figures; empty: nothing."""
+    if isinstance(one, Words):
+        return []
+    judged, verdict = one.belief.judged, one.verdict
+    now: dict[str, object] = {
+        "evidence": judged.evidence,
+        "grade": judged.chosen.grade,
+        "learnable": judged.learnable,
+        "a_needed": judged.target.point,
+    }
+    now |= {mode: judged_mode.posterior.p_parity for mode, judged_mode in _modes(judged).items()}
+    then = {**verdict, **{mode: verdict[mode]["p_parity"] for mode in _modes(judged)}}
+    return [name for name, value in now.items() if not _same(value, then[name])]
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, abs_tol=_ROUNDING)
+    return one == other
+
+
+def _modes(judged: Judged) -> dict[str, ModeVerdict]:
+    return {"swap": judged.swap, "tuned": judged.tuned}
+
+
 def pilots_grid(summary: Json) -> Grid:
     """Return the pilots of the log that are worth more than they cost, the best first."""
     rows = [
@@ -303,9 +333,9 @@ def pilots_grid(summary: Json) -> Grid:
             "task": line["name"],
             "small model": f"{line['slm']}, {line['how']}",
             "calls": line["calls"],
-            "chance to be shown": line["chance"],
+            "chance to meet the bar": line["chance"],
             "costs": line["cost"],
-            "worth if shown": line["worth"],
+            "worth if it does": line["worth"],
             "expected value": line["value"],
             "command": f"slmlens pilot RUN --task {line['task_id']}",
         }
@@ -313,7 +343,7 @@ def pilots_grid(summary: Json) -> Grid:
     ]
     return Grid(
         pl.DataFrame(rows),
-        numbers=("calls", "chance to be shown", "costs", "worth if shown", "expected value"),
+        numbers=("calls", "chance to meet the bar", "costs", "worth if it does", "expected value"),
         strong="task",
         empty="No pilot of this log is worth more than it costs.",
     )
