@@ -76,7 +76,7 @@ def prepare(answers: TaskAnswers, texts: list[str], slots: list[str], settings: 
     return Prepared(answers, Prompts(texts, slots, answers.units, settings.train_share, seed))
 
 
-def _targets(answers: TaskAnswers) -> dict[str, Ints]:
+def student_targets(answers: TaskAnswers) -> dict[str, Ints]:
     """Codes that a student can learn: the whole answer where it has classes, else the fields that have them."""
     joint = answers.joint_codes()
     if not answers.free_fields and joint.max() > 0 and has_classes(joint, answers.units):
@@ -95,7 +95,7 @@ def run_probes(prepared: Prepared, settings: AssessSettings, seed: int, *, retri
     began = time.process_time()
     answers, prompts = prepared.answers, prepared.prompts
     students: dict[str, StudentResult] = {}
-    for name, codes in _targets(answers).items() if prompts.splits_in_time else ():
+    for name, codes in student_targets(answers).items() if prompts.splits_in_time else ():
         students[name] = run_student(
             prompts.fitted,
             codes,

@@ -91,6 +91,30 @@ class TestStudent:
             low += permutation_null(predicted, actual, units, 199, i)[0] <= 0.05
         assert low <= 0.10 * 200
 
+    @pytest.mark.parametrize("sizes", [[40, 25, *[2] * 25], [60, *[3] * 20], [*range(1, 16)]])
+    @pytest.mark.parametrize("share", [1 / 3, 0.1])
+    def test_sessions_of_unlike_length_do_not_make_chance_significant(self, sizes, share):
+        """200 logs without signal, whose answers stick to their session; laid end to end, a tenth came out at 1 %."""
+        rng = np.random.default_rng(7)
+        units = np.repeat(np.arange(len(sizes)), sizes)
+        p = []
+        for i in range(200):
+            predicted, actual = ((rng.random(len(sizes)) < share).astype(np.int64)[units] for _ in range(2))
+            p.append(permutation_null(predicted, actual, units, 199, i)[0])
+        assert np.mean(np.array(p) <= 0.01) <= 0.035, "binomial: 7 of 200 at a true 1 % in one run of 600"
+        assert np.mean(np.array(p) <= 0.10) <= 0.16
+
+    def test_a_rare_class_that_is_found_is_significant_and_one_that_is_guessed_is_not(self):
+        rng = np.random.default_rng(8)
+        units = np.arange(300) // 2
+        found, guessed = [], []
+        for i in range(60):
+            actual = (rng.random(300) < 0.04).astype(np.int64)
+            found.append(permutation_null(actual & (rng.random(300) < 0.8), actual, units, 199, i)[0])
+            guessed.append(permutation_null((rng.random(300) < 0.04).astype(np.int64), actual, units, 199, i)[0])
+        assert np.mean(np.array(found) <= 0.01) > 0.9
+        assert np.mean(np.array(guessed) <= 0.01) <= 0.05
+
     def test_a_clear_signal_has_a_p_value_that_survives_many_tasks(self):
         codes = np.tile([0, 1, 2], 60)
         p, _ = permutation_null(codes, codes, np.repeat(np.arange(60), 3), 999, 0)
