@@ -168,7 +168,7 @@ def _save(run: Run, verdicts: Verdicts) -> None:
     run.write_frame("verdicts", verdicts.verdicts)
     run.write_frame("evidence", verdicts.evidence)
     run.write_frame("evidence_assumptions", verdicts.assumptions)
-    run.note(false_green=verdicts.false_green)
+    run.note(false_green=verdicts.false_green, probe_seconds=verdicts.probe_seconds)
 
 
 def _load(run: Run, tasks: Tasks) -> Verdicts:

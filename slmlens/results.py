@@ -93,6 +93,7 @@ class Verdicts:
     :param evidence: ``EvidenceTable``.
     :param false_green: The false-green record of the summary (rate, interval, counts), or None where not measured.
     :param assumptions: ``AssumptionsTable``: what the verdicts rest on.
+    :param probe_seconds: Process time that the probes of each task took; a resumed run has none.
     """
 
     tasks: Tasks
@@ -100,6 +101,7 @@ class Verdicts:
     evidence: pl.DataFrame
     false_green: dict[str, object] | None
     assumptions: pl.DataFrame
+    probe_seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         words = self.verdicts.get_column("evidence").value_counts(sort=True).rows()

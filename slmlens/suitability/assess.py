@@ -110,6 +110,7 @@ def assess(
         evidence=checked(EvidenceTable, _frame(EvidenceTable, evidence)),
         false_green=false_green(tasks, settings=settings, seed=seed) if settings.shuffles else None,
         assumptions=assumption_rows(settings, seed, prior_assumptions()),
+        probe_seconds={task_id: round(one.probed.seconds, 3) for task_id, one in measured.items() if one.probed},
     )
 
 

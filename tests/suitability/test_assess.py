@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from slmlens import stages
 from slmlens.errors import ContractError, SettingError
+from slmlens.run import open_run
 from slmlens.suitability.assess import assess
-from slmlens.suitability.false_green import false_green
+from slmlens.suitability.false_green import false_green, plant_rule
 from slmlens.suitability.settings import AssessSettings
 from slmlens.tables import EvidenceTable
 from tests.suitability.trap_logs import frame, pair, tasks_of, trap, trap_maker
@@ -282,6 +284,29 @@ def test_a_learnable_log_is_no_longer_learnable_once_its_answers_are_shuffled():
     rows = tickets(180, sessions=2)
     found = false_green(tasks_of(rows), shuffles=4)
     assert (found["rate"], found["pairs"], found["tasks_without_probe"]) == (0.0, 4, 0)
+    assert (found["planted"], found["planted_missed"]) == (1, 0), "a rule in the words of its prompts is found"
+    assert 0.4 < found["hi95"] < 0.6, "Wilson: none of four"
+
+
+def test_a_planted_rule_is_a_function_of_the_words_alone():
+    slots = [row["request"]["messages"][1]["content"] for row in tickets(200)]
+    planted = [answer.fields["answer"] for answer in plant_rule(slots)]
+    again = [answer.fields["answer"] for answer in plant_rule(slots[::-1])][::-1]
+    assert planted == again
+    assert min(planted.count(name) for name in set(planted)) >= 20
+    assert len(set(planted)) == 3
+    assert plant_rule(["the same text"] * 50) is None
+
+
+def test_the_false_green_rate_is_measured_where_it_is_asked_for_and_kept_in_the_run(tmp_path):
+    tasks = tasks_of(tickets(90))
+    assert assess(tasks).false_green is None
+    run = open_run(tmp_path / "run")
+    stages.assess(tasks, run=run, shuffles=2)
+    kept = stages.assess(tasks, run=open_run(tmp_path / "run"))
+    assert kept.false_green["shuffles"] == 2
+    assert kept.false_green["pairs"] == 2
+    assert set(run.manifest["probe_seconds"]) == {"task"}
 
 
 def test_a_log_without_tasks_has_no_verdicts():
