@@ -103,7 +103,7 @@ def finish_forgetting(run: Run) -> list[str]:
     :param run: A run whose manifest names the sessions; nothing happens twice.
     """
     from slmlens.curation.forget import without_session
-    from slmlens.pilots import forget_in_pilots
+    from slmlens.pilot_store import forget_in_pilots
 
     run.manifest["stages"] = {name: facts for name, facts in run.manifest.get("stages", {}).items() if name == "read"}
     run.note()
@@ -159,7 +159,7 @@ def remove_texts(run: Run) -> int:
     :param run: A run; where it holds no text, nothing changes.
     """
     from slmlens.curation.forget import without_texts
-    from slmlens.pilots import remove_prompts
+    from slmlens.pilot_store import remove_prompts
     from slmlens.reporting.html import render_html
     from slmlens.tasks.vectors import drop_vectors
 
@@ -277,7 +277,7 @@ def _refuse_what_holds_it(run: Run, calls: Calls, session: str) -> None:
 
 
 def _others(folder: Path) -> Iterator[Path]:
-    from slmlens.pilots import is_pilot_file
+    from slmlens.pilot_store import is_pilot_file
 
     for path in folder.rglob("*"):
         linked = path.is_symlink()

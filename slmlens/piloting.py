@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from slmlens.errors import RunFolderError, SettingError
-from slmlens.pilots import FOLDER, GRADES, PROMPTS, SAMPLE, stored, stored_tasks
+from slmlens.pilot_store import FOLDER, GRADES, PROMPTS, SAMPLE, stored, stored_tasks
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
 from slmlens.suitability.pilot import MAX_SLMS, Progress

@@ -189,7 +189,7 @@ def test_a_fourth_small_model_is_refused(run: Path) -> None:
 
 
 def test_without_a_run_the_evidence_is_a_probe(run: Path) -> None:
-    from slmlens.pilots import stored_tasks
+    from slmlens.pilot_store import stored_tasks
     from slmlens.run import open_run
 
     tasks = stored_tasks(open_run(run))
