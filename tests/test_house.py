@@ -39,7 +39,7 @@ ROOF = {
     "cli",
     "forgetting",
     "piloting",
-    "pilots",
+    "pilot_store",
     "lab",
     "sample",
     "__init__",

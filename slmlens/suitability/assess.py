@@ -35,7 +35,9 @@ _SETTLED = {"gated", "no-signal", "not-enough-data", "shown"}
 class Measured:
     """One task after its own measurements, before what is shared by the log (Holm).
 
-    :param observed: Its usable calls.
+    :param task_id: The task.
+    :param n_units: Recurrence units of its usable calls.
+    :param time_ordered: These calls have times, so that later ones can be told.
     :param answers: Their answers under the task's comparator.
     :param sampled: The part of them that the probes looked at.
     :param constant: Agreement of the best constant answer.
@@ -43,7 +45,9 @@ class Measured:
     :param probed: Probes; None: too few calls or units.
     """
 
-    observed: Observed
+    task_id: str
+    n_units: int
+    time_ordered: bool
     answers: TaskAnswers
     sampled: TaskAnswers
     constant: float
@@ -68,7 +72,7 @@ def assess(
     """
     settings = settings or AssessSettings()
     extra = _run_extra(probes or (), tasks)
-    measured = {m.observed.task_id: m for m in (measure_task(o, settings, seed) for o in observe(tasks))}
+    measured = {m.task_id: m for m in (measure_task(o, settings, seed) for o in observe(tasks))}
     adjusted = _adjust(measured)
     failures = failure_census(tasks).rows_by_key("task_id", named=True)
     graded = graded_by_task(extra)
@@ -138,7 +142,16 @@ def measure_task(observed: Observed, settings: AssessSettings, seed: int) -> Mea
     if enough:
         texts, slots = [observed.texts[i] for i in rows], [observed.slots[i] for i in rows]
         probed = run_probes(prepare(sampled, texts, slots, settings, seed), settings, seed)
-    return Measured(observed, answers, sampled, constant, ceiling, probed)
+    return Measured(
+        task_id=observed.task_id,
+        n_units=observed.n_units,
+        time_ordered=observed.time_ordered,
+        answers=answers,
+        sampled=sampled,
+        constant=constant,
+        ceiling=ceiling,
+        probed=probed,
+    )
 
 
 def _adjust(measured: dict[str, Measured]) -> dict[str, dict[str, float]]:
@@ -179,9 +192,9 @@ def seen_of(
         probed=one.probed if one else None,
         adjusted=adjusted,
         signals=signals,
-        n_units=one.observed.n_units if one else 0,
+        n_units=one.n_units if one else 0,
         steps=steps,
-        time_ordered=one.observed.time_ordered if one else True,
+        time_ordered=one.time_ordered if one else True,
         graded=graded,
     )
 
