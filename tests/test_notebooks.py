@@ -207,3 +207,26 @@ def test_discover_tasks_takes_a_log_in_which_nothing_can_be_found(tmp_path: Path
     assert "0 applications, 0 call sites, 0 tasks; 20 calls in no task." in said
     assert "20 calls, all accounted for; 0 decisions." in said
     assert "No task of this log has a text" in shown(executed("91_how_tasks_are_found", tmp_path, LOGS="."))
+
+
+@pytest.mark.slow
+def test_estimate_suitability_goes_from_signal_to_pilot_on_the_sample(tmp_path: Path) -> None:
+    notebook = executed("04_estimate_suitability", tmp_path)
+    said, charts = shown(notebook), shown(notebook, "application/vnd.plotly.v1+json")
+    assert "the log can't tell; a pilot would" in said
+    assert re.search(r"parity 95 %, skill 80 %: (open|likely)", said), "the sliders in words"
+    assert "chance of parity" in charts
+    assert "What a pilot would make of" in charts
+    assert "Not measured yet on this log." in said
+    assert re.search(r"Tasks judged: 15; green: \d\.", said)
+
+
+@pytest.mark.slow
+def test_estimate_suitability_takes_a_small_log_and_one_without_answers(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 50, no_prices=True)
+    assert "Tasks judged: 1;" in shown(executed("04_estimate_suitability", tmp_path, LOGS="own.jsonl"))
+    (tmp_path / "bare").mkdir()
+    write_log(tmp_path / "bare" / "own.jsonl", 20, no_prompts=True, no_times=True, no_prices=True)
+    said = shown(executed("04_estimate_suitability", tmp_path, LOGS="bare", RUN="other"))
+    assert "there is nothing to estimate" in said
+    assert "Tasks judged: 0;" in said

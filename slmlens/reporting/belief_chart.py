@@ -28,6 +28,8 @@ _INK, _SOFT, _LINE = "#1b2430", "#55606e", "#e6e9ed"
 _MEETS, _SHORT, _NEEDED = "#0b6e6e", "#b9d4d3", "#a1570a"
 _OUTCOME = {"shown": "#0b6e6e", "likely": "#5fa5a2", "open": "#e0c9a6", "unlikely": "#57616f"}
 _NAME = 70
+_HEADROOM = 1.4
+"""Space above the highest bar, for the labels of the lines."""
 
 
 def drawn(posterior: Posterior) -> np.ndarray:
@@ -63,7 +65,7 @@ def belief_chart(one: OneTask | Words) -> Figure | Words:
     figure.update_layout(barmode="overlay", bargap=0, showlegend=False, margin={"t": 104, "l": 50, "r": 24, "b": 50})
     figure.update_xaxes(range=[-0.005, 1.005], tickformat=".0%", showgrid=False, showticklabels=True)
     figure.update_xaxes(title={"text": "A: share of the next answers that would be acceptable"}, row=2)
-    figure.update_yaxes(visible=False, rangemode="tozero")
+    figure.update_yaxes(visible=False)
     return figure
 
 
@@ -85,6 +87,7 @@ def _mode_title(mode: str, judged: Judged) -> str:
 def _add_mode(figure: Figure, row: int, verdict: ModeVerdict, judged: Judged) -> None:
     middles = (np.arange(BINS) + 0.5) / BINS
     before, after = drawn(prior_of(verdict, judged)), drawn(verdict.posterior)
+    figure.update_yaxes(range=[0, _HEADROOM * max(before.max(), after.max())], row=row, col=1)
     meets = middles >= judged.target.point
     figure.add_bar(
         x=middles,

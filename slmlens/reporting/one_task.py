@@ -337,13 +337,13 @@ def pilots_grid(summary: Json) -> Grid:
             "costs": line["cost"],
             "worth if it does": line["worth"],
             "expected value": line["value"],
-            "command": f"slmlens pilot RUN --task {line['task_id']}",
+            "id": line["task_id"],
         }
         for line in pilot_lines(summary)
     ]
     return Grid(
         pl.DataFrame(rows),
-        numbers=("calls", "chance to meet the bar", "costs", "worth if it does", "expected value"),
+        numbers=("calls", "chance to meet the bar", "costs", "worth if it does", "expected value", "id"),
         strong="task",
         empty="No pilot of this log is worth more than it costs.",
     )

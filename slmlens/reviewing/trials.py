@@ -162,9 +162,9 @@ def _strip(words: str, verdict: ModeVerdict, judged: Judged) -> str:
     return (
         f"<div style='margin:.6em 0 0;color:#55606e'>{safe(words)}</div>"
         f"<svg role='img' aria-label='{safe(label)}' viewBox='0 0 {_WIDTH} {_HEIGHT}' "
-        f"style='display:block;width:100%;max-width:44em;border-bottom:1px solid #57616f'>{bars}{line}</svg>"
-        "<div style='max-width:44em;display:flex;justify-content:space-between;font-size:.85em;color:#55606e'>"
-        "<span>0 % acceptable</span><span>100 %</span></div>"
+        f"shape-rendering='crispEdges' style='display:block;width:100%;max-width:44em;border-bottom:1px solid #57616f'>"
+        f"{bars}{line}</svg><div style='max-width:44em;display:flex;justify-content:space-between;color:#55606e'>"
+        "<small>0 % acceptable</small><small>100 %</small></div>"
     )
 
 
