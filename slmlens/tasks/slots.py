@@ -11,6 +11,9 @@ from slmlens.tasks.corpus import salted
 from slmlens.tasks.prompts import PARTS, prompt_parts
 from slmlens.tasks.shingles import I64, U64, WIDTH, windows, word_codes, word_lists
 
+SLICE = 4_096
+"""Texts looked at together: what bounds the memory, at 3,000 words a text."""
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -61,36 +64,47 @@ def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
 
 def _free_text(tasks: Tasks, uses: pl.DataFrame) -> pl.Series:
     """Return, for each (task, part, message), its words that no phrase of the task covers, joined by spaces."""
-    texts = uses.join(
+    phrases = _phrases(tasks)
+    spoken = uses.join(
         tasks.calls.messages.select("message_id", "text"), on="message_id", how="left", maintain_order="left"
-    ).get_column("text")
-    words = word_lists(texts)
+    )
+    empty = pl.Series("word", [], dtype=pl.String)
+    return pl.concat([empty, *(_free_words(phrases, some) for some in spoken.iter_slices(SLICE))])
+
+
+def _free_words(phrases: U64, spoken: pl.DataFrame) -> pl.Series:
+    """Return :func:`_free_text` of some texts; ``spoken``: ``task, part, text``."""
+    words = word_lists(spoken.get_column("text"))
     lengths = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode(keep_nulls=False, empty_as_null=False)
     row, hashes = windows(word_codes(flat), lengths)
-    task = uses.get_column("task").fill_null(-1).to_numpy()
-    hits = _is_phrase(tasks, task[row], uses.get_column("part").to_numpy()[row], hashes)
+    task = spoken.get_column("task").fill_null(-1).to_numpy()
+    hits = _is_phrase(phrases, task[row], spoken.get_column("part").to_numpy()[row], hashes)
     marked = pl.DataFrame({"row": row, "word": flat, "fixed": _covered(hits, row)})
     free = marked.filter(~pl.col("fixed") | pl.col("word").str.contains(r"^[0-9]"))
     joined = free.group_by("row", maintain_order=True).agg(pl.col("word").str.join(" "))
-    numbered = pl.DataFrame({"row": np.arange(uses.height)})
+    numbered = pl.DataFrame({"row": np.arange(spoken.height)})
     return numbered.join(joined, on="row", how="left", maintain_order="left").get_column("word").fill_null("")
 
 
-def _is_phrase(tasks: Tasks, task: I64, part: I64, hashes: U64) -> npt.NDArray[np.bool_]:
-    """Tell which windows are phrases of their own task's skeleton."""
+def _phrases(tasks: Tasks) -> U64:
+    """Return the sorted phrases of all skeletons, each keyed by its task."""
     owned = (
         tasks.tasks.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("task"), "phrases")
         .explode("phrases")
         .drop_nulls("phrases")
     )
-    known = np.sort(_keyed(owned.get_column("phrases").to_numpy(), owned.get_column("task").to_numpy()))
+    return np.sort(_keyed(owned.get_column("phrases").to_numpy(), owned.get_column("task").to_numpy()))
+
+
+def _is_phrase(phrases: U64, task: I64, part: I64, hashes: U64) -> npt.NDArray[np.bool_]:
+    """Tell which windows are phrases of their own task's skeleton."""
     wanted = np.empty_like(hashes)
     for code in range(len(PARTS)):
         wanted[part == code] = salted(hashes[part == code], code)
     wanted = _keyed(wanted, task)
-    at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
-    return known[at] == wanted if len(known) else np.zeros(len(wanted), dtype=bool)
+    at = np.minimum(np.searchsorted(phrases, wanted), max(len(phrases) - 1, 0))
+    return phrases[at] == wanted if len(phrases) else np.zeros(len(wanted), dtype=bool)
 
 
 def _keyed(hashes: U64, task: I64) -> U64:
