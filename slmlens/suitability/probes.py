@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 MAX_FIELDS = 20
 """Most fields of one task that get a student of their own."""
-RETRIEVAL_CALLS, RETRIEVAL_DRAWS = 200, 99
+RETRIEVAL_CALLS, RETRIEVAL_DRAWS = 100, 99
 """Calls that retrieval looks at, and permutations behind its null, in a task that no student learns."""
 RULE_SERVES = 0.5
 """A field without a student is predicted by its rule only where the rule is right this often on later calls."""

@@ -15,7 +15,7 @@ from slmlens.suitability.numerals import number_text
 PARSED = "\x02"
 """First character of a canonical text that came from a parsed program."""
 MAX_CHARS = 2_000
-"""Longer programs are compared by their tokens: parsing them costs more than it finds equal."""
+"""Longer programs are compared as text, white space apart: parsing them costs more than it finds equal."""
 _SQL = re.compile(
     r"(?is)\s*(?:select\b.+\bfrom\b|select\b[^a-z]*$|with\b.+\bas\b.+\bselect\b|insert\s+into\b|update\b.+\bset\b"
     r"|delete\s+from\b|create\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?(?:table|view)\b)"
@@ -58,8 +58,11 @@ def looks_like_sql(text: str) -> bool:
 
 
 def token_text(text: str) -> str:
-    """Return program text of any language without layout and comments: its tokens, one space between them."""
-    return " ".join(_TOKEN.findall(_COMMENT.sub(" ", text)))
+    """Return program text of any language without layout and comments: its tokens, one space between them.
+
+    Of a text longer than ``MAX_CHARS`` only the white space is made even.
+    """
+    return " ".join(_TOKEN.findall(_COMMENT.sub(" ", text)) if len(text) <= MAX_CHARS else text.split())
 
 
 def _canonical_python(text: str) -> str | None:

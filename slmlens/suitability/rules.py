@@ -246,8 +246,11 @@ def _listed(one: Field, target: Ints, train: Ints, material: Material) -> list[R
     table = _span_table(target, train, material)
     if table is not None:
         rules.append(table)
-    presence = material.presence
-    return [*rules, _word_list(target, train, presence), _word_table(target, train, presence)]
+    values, code = np.unique(target[train], return_inverse=True)
+    classes, seen = np.eye(len(values), dtype=np.float32)[code.reshape(-1)], material.presence[train]
+    by_word = seen.T @ classes
+    table = _word_table(values, classes, by_word, material.presence)
+    return [*rules, _word_list(values, classes, seen, by_word, material.presence), table]
 
 
 def _place(value: str, prompt: str) -> int:
@@ -297,13 +300,17 @@ def _span_table(target: Ints, train: Ints, material: Material) -> Rule | None:
     return Rule(f"looked up from: {material.names[pick]}", codes, TABLE_COST)
 
 
-def _word_table(target: Ints, train: Ints, presence: Floats) -> Rule:
-    """Fit a table from words to answers: the purest word of the prompt decides; without one, the commonest answer."""
-    values, code = np.unique(target[train], return_inverse=True)
-    by_word = presence[train].T @ np.eye(len(values), dtype=np.float32)[code.reshape(-1)]
+def _word_table(values: Ints, classes: Floats, by_word: Floats, presence: Floats) -> Rule:
+    """Fit a table from words to answers: the purest word of the prompt decides; without one, the commonest answer.
+
+    :param values: The answers.
+    :param classes: Which of them each training row has, (training rows x answers).
+    :param by_word: Training calls with each word, by answer, (words x answers).
+    :param presence: Words of all rows, (rows x words).
+    """
     # one pseudo-call against each word: a word seen twice must not outrank one seen fifty times
     purity = np.maximum(by_word.max(axis=1, initial=0) - 1, 0) / np.maximum(by_word.sum(axis=1), 1)
-    codes = np.full(len(target), values[np.bincount(code.reshape(-1)).argmax()])
+    codes = np.full(len(presence), values[classes.sum(axis=0).argmax()])
     if len(purity):
         ranked = presence * purity
         decided = ranked.max(axis=1) > 0
@@ -311,27 +318,28 @@ def _word_table(target: Ints, train: Ints, presence: Floats) -> Rule:
     return Rule("looked up from one word of the prompt", codes, TABLE_COST)
 
 
-def _word_list(target: Ints, train: Ints, presence: Floats) -> Rule:
+def _word_list(values: Ints, classes: Floats, seen: Floats, by_word: Floats, presence: Floats) -> Rule:
     """Fit a decision list (Rivest 1987): if the prompt has this word, then that answer, else the next word.
 
     At the end stands the commonest answer of what is left. Each word is the one that settles most of the calls left,
     net of those it gets wrong at ``WRONG_COUNTS`` each.
+
+    :param seen: Words of the training rows, (training rows x words); the others as in :func:`_word_table`.
     """
-    values, code = np.unique(target[train], return_inverse=True)
-    classes = np.eye(len(values), dtype=np.float32)[code.reshape(-1)]
-    codes = np.full(len(target), -1, dtype=np.int64)
-    rows = np.arange(len(train))
+    codes, left, by_word = (
+        np.full(len(presence), -1, dtype=np.int64),
+        np.ones(len(seen), dtype=np.bool_),
+        by_word.copy(),
+    )
     for _ in range(LIST_WORDS):
-        by_word = presence[train[rows]].T @ classes[rows]
         net = (1 + WRONG_COUNTS) * by_word.max(axis=1, initial=0) - WRONG_COUNTS * by_word.sum(axis=1)
         if not len(net) or net.max() < _MIN_WORD_CALLS:
             break
         word = int(net.argmax())
         codes[(codes < 0) & (presence[:, word] > 0)] = values[int(by_word[word].argmax())]
-        rows = rows[presence[train[rows], word] == 0]
-    rest = code.reshape(-1)[rows] if len(rows) else code.reshape(-1)
-    return Rule(
-        "decided by a few words of the prompt",
-        np.where(codes < 0, values[np.bincount(rest).argmax()], codes),
-        TABLE_COST,
-    )
+        settled = left & (seen[:, word] > 0)
+        by_word -= seen[settled].T @ classes[settled]
+        left &= ~settled
+    rest = classes[left] if left.any() else classes
+    other = values[rest.sum(axis=0).argmax()]
+    return Rule("decided by a few words of the prompt", np.where(codes < 0, other, codes), TABLE_COST)
