@@ -49,7 +49,7 @@ def curve_chart(tasks: Tasks, one: OneTask | Words) -> Figure | Words:
     subtitle = "<br>".join(plain(line) for line in textwrap.wrap(told, _WIDTH))
     figure.update_layout(**chart_layout("Would more examples help? What a cheap classifier reaches", subtitle))
     figure.update_layout(height=420, legend={"orientation": "h", "y": -0.22}, margin={"t": 110, "l": 60, "b": 60})
-    ticks = {"tickmode": "array", "tickvals": curve.get_column("n").to_list(), "gridcolor": _GRID}
+    ticks = {"tickmode": "array", "tickvals": curve.get_column("n").to_list(), "tickformat": ",d", "gridcolor": _GRID}
     figure.update_xaxes(type="log", title={"text": "calls it was trained on"}, **ticks)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", gridcolor=_GRID)
     return figure
