@@ -250,7 +250,7 @@ def probes_words(one: OneTask | Words) -> Words:
     said = {
         True: "A probe learned the answers: better than chance, than every constant, on both splits",
         False: "No probe gives the whole answer clearly better than a constant",
-        None: "No probe applies",
+        None: "No probe that a verdict may rest on applies",
     }[learned]
     weighs = (
         "a tuned model should reach about as much, so the belief about it rests on more than other tasks"
