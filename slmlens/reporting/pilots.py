@@ -10,19 +10,24 @@ from slmlens.reporting.money import usd_about
 from slmlens.reporting.text import percent
 
 _SHOWN = 10
+_SOME_CHANCE = 0.01
 
 Json = Mapping[str, Any]
 
 
 def pilot_lines(summary: Json) -> list[dict[str, Any]]:
-    """Return the rows of the table of pilots that are worth more than they cost, or whose worth can't be told."""
+    """Return the rows of the table of pilots that are worth more than they cost.
+
+    Where the worth can't be told, those with some chance to meet the target.
+    """
     by_id = {task["task_id"]: task for task in summary["tasks"]}
-    planned = [
-        pilot
-        for pilot in summary["plan"].get("pilots", ())
-        if pilot["task_id"] in by_id and (pilot["value_usd"] is None or pilot["value_usd"] > 0)
-    ]
+    planned = [pilot for pilot in summary["plan"].get("pilots", ()) if pilot["task_id"] in by_id and _pays(pilot)]
     return [_line(pilot, by_id[pilot["task_id"]]) for pilot in planned[:_SHOWN]]
+
+
+def _pays(pilot: Json) -> bool:
+    value: float | None = pilot["value_usd"]
+    return pilot["p_shown"] >= _SOME_CHANCE if value is None else value > 0
 
 
 def _line(pilot: Json, task: Json) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.gates import sensitive_topics, side_effects
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.judge import GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
-from slmlens.suitability.posterior import prior_free_bound
+from slmlens.suitability.posterior import meets_target, prior_free_bound
 from slmlens.suitability.probes import Probed
 from slmlens.suitability.rare import RareClass
 from slmlens.suitability.rules import CONSTANT
@@ -64,10 +64,15 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
         for one in seen.graded.get(mode, ()):
             among = f", the error split over {one.series} models and modes" if one.series > 1 else ""
             bound, needed = percent(prior_free_bound(one)), percent(judged.target.point)
+            doubt = (
+                ", beyond what is not known of the incumbent's own agreement"
+                if prior_free_bound(one) >= judged.target.point and not meets_target(one, judged.target)
+                else ""
+            )
             sentences.append(
                 f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} "
                 f"({_count(round(one.n_eff), 'independent call')}): without any prior at least {bound}{among}, where "
-                f"parity asks for {needed}."
+                f"parity asks for {needed}{doubt}."
             )
     return sentences
 
