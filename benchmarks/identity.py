@@ -29,6 +29,7 @@ import slmlens as sl
 from slmlens.results import Calls, Tasks
 from slmlens.tasks.corpus import build_corpus
 from slmlens.tasks.discover import DiscoverySettings, discover_tasks
+from slmlens.tasks.halves import grow_halves
 from slmlens.tasks.lineage import with_earlier_ids
 from slmlens.tasks.prompts import prompts_of
 from slmlens.tasks.sites import find_sites, grow_trees
@@ -77,7 +78,7 @@ def stable(name: str, calls: Calls) -> Iterator[Row]:
     corpus = build_corpus(calls, prompts)
     sites, fitted = find_sites(calls, prompts, corpus, grow_trees(prompts, corpus, settings), settings)
     started = time.monotonic()
-    found = measure_stability(prompts, corpus, fitted, settings)
+    found = measure_stability(grow_halves(prompts, corpus, fitted, settings))
     wall = time.monotonic() - started
     names = pl.DataFrame({"site": [s.number for s in sites], "task_id": [str(s.number) for s in sites]})
     by_site = found.by_task(names).get_column("stability")

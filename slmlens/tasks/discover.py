@@ -15,13 +15,14 @@ from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import Corpus, build_corpus
 from slmlens.tasks.describe import describe, site_texts
 from slmlens.tasks.forms import answer_forms, kind_of
+from slmlens.tasks.halves import FITS, growing_halves, waking_workers
 from slmlens.tasks.identity import anchor_of, task_ids
 from slmlens.tasks.prompts import Prompts, prompts_of
 from slmlens.tasks.regrow import grow_trees_along, joined_again
 from slmlens.tasks.shingles import stable_hash
 from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
 from slmlens.tasks.skeletons import Node
-from slmlens.tasks.stability import FITS, measure_stability, waking_workers
+from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.taskset import TaskSet, final_tasks, task_set_of
 from slmlens.tasks.versions import joined_versions
 
@@ -63,6 +64,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
     trees, was = _grown(prompts, corpus, skeleton, earlier)
     sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton, was)
+    halves = growing_halves(prompts, corpus, fitted, skeleton, fits=settings.fits, seed=settings.seed, workers=workers)
     sites, joined = joined_again(sites, fitted, k_task=settings.k_task)
     sites, joined = joined_alike(sites, joined, corpus, skeleton)
     texts = site_texts(calls, prompts, sites, joined)
@@ -75,11 +77,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
     subjects = dict(facts.select("site", "n_subjects").rows())
     described = describe(texts, sites, subjects, forms, k_show=settings.k_show)
     final = final_tasks(fitted, placed)
-    if workers is not None:
-        workers.join()
-    found = measure_stability(
-        prompts, corpus, fitted, skeleton, task_of_site=final, fits=settings.fits, seed=settings.seed
-    )
+    found = measure_stability(halves.result(), task_of_site=final)
     stable = found.by_task(final).select("task_id", "stability")
     tasks = checked(TasksTable, _task_rows(sites, placed, facts, described).join(stable, on="task_id", how="left"))
     return Tasks(

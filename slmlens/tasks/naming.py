@@ -129,7 +129,9 @@ def name_in(answer: str) -> str | None:
     name = _SPACES.sub(" ", unicodedata.normalize("NFC", record)).strip().strip("\"'\u201c\u201d").rstrip(".").strip()
     low, high = WORDS_WITHOUT_SPACES if _NO_SPACES.search(name) else WORDS
     short = len(name) <= MAX_NAME and low <= len(_WORD.findall(name)) <= high
-    return name if short and _ALLOWED.fullmatch(name) and not _NUMBERED.fullmatch(name) else None
+    # a character newer than Python's own tables is a letter to the pattern and unknown to whatever prints it
+    allowed = _ALLOWED.fullmatch(name) and name.isprintable()
+    return name if short and allowed and not _NUMBERED.fullmatch(name) else None
 
 
 def leaving_in_words(endpoint: ChatEndpoint) -> str:

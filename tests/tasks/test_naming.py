@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import slmlens as sl
@@ -128,6 +128,7 @@ def test_a_name_is_a_few_words_on_one_line(answer: str, name: str | None) -> Non
 
 
 @given(st.text(max_size=80) | st.from_regex(r"\{\"name\": \"[^\"]{0,70}\"\}", fullmatch=True))
+@example('{"name":"\U0002ebf00"}')
 def test_whatever_a_model_says_a_name_is_short_printable_and_a_name_again(answer: str) -> None:
     name = name_in(answer)
     if name is not None:

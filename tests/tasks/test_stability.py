@@ -15,10 +15,11 @@ import slmlens as sl
 from slmlens.tasks.corpus import Corpus, build_corpus
 from slmlens.tasks.discover import DiscoverySettings
 from slmlens.tasks.discover import discover_tasks as discover
+from slmlens.tasks.halves import grow_halves, thinned
 from slmlens.tasks.prompts import Prompts, prompts_of
 from slmlens.tasks.shingles import I64
 from slmlens.tasks.sites import find_sites, grow_trees
-from slmlens.tasks.stability import measure_stability, thinned
+from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.tallies import merged_stability, no_tallies
 from tests.tasks.shop import STEPS, shop
 from tests.tasks.world import Record, log, pair, tasks_of
@@ -41,7 +42,12 @@ def one_step(n: int) -> list[Record]:
 def stability(prompts: Prompts, corpus: Corpus, placed: pl.DataFrame) -> list[float]:
     sites = placed.get_column("site").drop_nulls().unique().sort()
     names = pl.DataFrame({"site": sites, "task_id": sites.cast(pl.String)})
-    return measure_stability(prompts, corpus, placed, SETTINGS).by_task(names).get_column("stability").to_list()
+    return (
+        measure_stability(grow_halves(prompts, corpus, placed, SETTINGS))
+        .by_task(names)
+        .get_column("stability")
+        .to_list()
+    )
 
 
 def test_steps_that_are_there_stay_together(tmp_path: Path) -> None:
@@ -68,14 +74,16 @@ def test_a_merge_by_a_person_has_the_stability_of_one_task_measured_as_such(tmp_
     divided = placed.with_columns(site=pl.when(pl.col("site") == first).then(by_chance).otherwise("site"))
     sites = divided.get_column("site").drop_nulls().unique().sort()
     apart = pl.DataFrame({"site": sites, "task_id": sites.cast(pl.String)})
-    found = measure_stability(prompts, corpus, divided, SETTINGS, task_of_site=apart, fits=4)
+    found = measure_stability(grow_halves(prompts, corpus, divided, SETTINGS, fits=4), task_of_site=apart)
     tallies, alone = found.pairs_by_task(apart), dict(found.by_task(apart).select("task_id", "stability").rows())
     assert merged_stability(tallies, ["100", "101"]) == pytest.approx(1.0, abs=0.01)
     for task, own in alone.items():
         assert merged_stability(tallies, [task]) == pytest.approx(own)
     for one, other in combinations(alone, 2):
         joined = apart.with_columns(pl.col("task_id").replace({one: other}))
-        as_one = measure_stability(prompts, corpus, divided, SETTINGS, task_of_site=joined, fits=4).by_task(joined)
+        as_one = measure_stability(
+            grow_halves(prompts, corpus, divided, SETTINGS, fits=4), task_of_site=joined
+        ).by_task(joined)
         measured = as_one.filter(pl.col("task_id") == other).item(0, "stability")
         assert merged_stability(tallies, [one, other]) == pytest.approx(measured)
 
