@@ -90,7 +90,7 @@ def student_targets(answers: TaskAnswers) -> dict[str, Ints]:
 def run_probes(prepared: Prepared, settings: AssessSettings, seed: int, *, retrieval: bool = True) -> Probed:
     """Return what students, programs and retrieval show of a prepared task.
 
-    :param retrieval: False leaves retrieval out, on which no verdict rests.
+    :param retrieval: False leaves retrieval out, on which no verdict rests; it looks at no answer of free text alone.
     """
     began = time.process_time()
     answers, prompts = prepared.answers, prepared.prompts
@@ -110,7 +110,9 @@ def run_probes(prepared: Prepared, settings: AssessSettings, seed: int, *, retri
     varying = {field.name for field in answers.fields if field.n_distinct > 1}
     covered = bool(students) and (WHOLE in students or varying <= set(students))
     whole, constant = _whole_answer(prepared, students, program)
-    copied = _retrieve(prepared, settings, seed, fitted=bool(students)) if retrieval and varying else None
+    # a text written anew for each prompt is no answer to copy
+    copyable = varying - {field.name for field in answers.free_fields}
+    copied = _retrieve(prepared, settings, seed, fitted=bool(students)) if retrieval and copyable else None
     n_groups = int(prompts.groups.max()) + 1
     seconds = time.process_time() - began
     return Probed(students, program, whole, constant, covered, n_groups, copied, seconds)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from threading import Thread
 
 import numpy as np
 import polars as pl
 
+from slmlens.tasks.agreement import rule_agreement
 from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.excerpts import Excerpt, excerpt_of
@@ -21,6 +23,7 @@ from slmlens.tasks.incidence import Bools
 from slmlens.tasks.prompts import PARTS, Prompts, declared
 from slmlens.tasks.shingles import I64
 from slmlens.tasks.skeletons import UNASSIGNED, assign_excerpt, grown
+from slmlens.tasks.taskset import RuleAgreement
 
 FITS = 20
 """Half-samples; the contract asks for 20 or more."""
@@ -73,19 +76,17 @@ class Uses:
 class HalfTrees:
     """Where the trees of half-samples place the prompts.
 
-    :param uses: Who used which prompt in the whole log.
     :param sites: Call sites with enough units to be looked for in a half.
-    :param inside: For each half-sample, which units it holds.
-    :param samples: For each, the uses by those units of those sites.
+    :param samples: For each half-sample, the uses of those sites by its units.
     :param labels: For each, the site of each prompt of the corpus in its trees; empty: there are too few units.
+    :param agreements: Of the prompt-only rule of some of the trees with the whole log, on what they were not grown on.
     :param k_task: Units that make a task.
     """
 
-    uses: Uses
     sites: list[int]
-    inside: Sequence[Bools]
     samples: Sequence[Uses]
     labels: Sequence[I64]
+    agreements: Sequence[RuleAgreement | None]
     k_task: int
 
 
@@ -105,8 +106,9 @@ def waking_workers(n_calls: int) -> Thread | None:
 
 
 def _awake() -> None:
-    """Load in a worker what growing a tree needs."""
+    """Load in a worker what growing and comparing trees needs."""
     from scipy import sparse  # noqa: F401 - loading it is the purpose
+    from sklearn import metrics  # noqa: F401
 
 
 def growing_halves(
@@ -157,13 +159,14 @@ def grow_halves(
     drawn = min(n_units // 2, round(n_units * MOST_PROMPTS / max(len(uses.unit), 1)))
     enough = _with_units(uses, settings.k_task * n_units / max(drawn, 1))
     if not enough or not fits:
-        return HalfTrees(uses, enough, [], [], [], settings.k_task)
+        return HalfTrees(enough, [], [], [], settings.k_task)
     bounded = replace(settings, max_blocks=min(settings.max_blocks, BLOCKS))
     places = prompts.variants.get_column("partition").to_list()
     inside = _halves(n_units, drawn, fits, seed)
     samples = [uses.only(held[uses.unit] & np.isin(uses.site, enough)) for held in inside]
-    labels = _half_fits(thinned(corpus), corpus, samples, places, bounded)
-    return HalfTrees(uses, enough, inside, samples, labels, settings.k_task)
+    judged = [(uses, held[uses.unit]) for held in inside[:RULE_FITS]]
+    labels, agreements = _half_fits(thinned(corpus), corpus, samples, judged, places, bounded)
+    return HalfTrees(enough, samples, labels, agreements, settings.k_task)
 
 
 def _halves(n_units: int, drawn: int, fits: int, seed: int) -> list[Bools]:
@@ -177,16 +180,22 @@ def _halves(n_units: int, drawn: int, fits: int, seed: int) -> list[Bools]:
 
 
 def _half_fits(
-    prompts: Excerpt, corpus: Corpus, samples: list[Uses], places: list[str], settings: SkeletonSettings
-) -> list[I64]:
+    prompts: Excerpt,
+    corpus: Corpus,
+    samples: Sequence[Uses],
+    judged: Sequence[tuple[Uses, Bools]],
+    places: list[str],
+    settings: SkeletonSettings,
+) -> tuple[list[I64], list[RuleAgreement | None]]:
     """Return what :func:`_half_fit` gives for each sample, on all cores where the log is large enough to repay them."""
     from joblib import Parallel, delayed
 
     facts = replace(corpus, matrix=None)
     many = sum(len(sampled.variant) for sampled in samples) >= PARALLEL_FROM
     fit = delayed(_half_fit)
-    tasks = (fit(prompts, facts, one, places, settings, everywhere=at < RULE_FITS) for at, one in enumerate(samples))
-    return list(Parallel(n_jobs=-1 if many else 1)(tasks))
+    tasks = (fit(prompts, facts, one, by, places, settings) for one, by in zip_longest(samples, judged))
+    labels, agreements = zip(*Parallel(n_jobs=-1 if many else 1)(tasks), strict=True)
+    return list(labels), list(agreements)
 
 
 def thinned(corpus: Corpus, most: int = KEPT) -> Excerpt:
@@ -223,13 +232,20 @@ def _uses(fitted: pl.DataFrame) -> Uses:
 
 
 def _half_fit(
-    prompts: Excerpt, corpus: Corpus, uses: Uses, places: list[str], settings: SkeletonSettings, *, everywhere: bool
-) -> I64:
-    """Return the site of each prompt of the corpus in new trees; -1 for none, and outside the sample if not asked for.
+    prompts: Excerpt,
+    corpus: Corpus,
+    uses: Uses,
+    judged: tuple[Uses, Bools] | None,
+    places: list[str],
+    settings: SkeletonSettings,
+) -> tuple[I64, RuleAgreement | None]:
+    """Return the site of each prompt of the corpus in new trees, and how far these agree with the whole log's.
 
-    A declared step whose prompts have no skeleton is a site of its own, below -1.
+    The site is -1 for none, and outside the sample if agreement is not asked for. A declared step whose prompts have no
+    skeleton is a site of its own, below -1.
 
     :param prompts: All prompts of the corpus.
+    :param judged: The whole log's uses, and which of them are the sample's units'; None: agreement is not asked for.
     """
     rows = np.unique(uses.variant)
     codes = {name: at for at, name in enumerate(dict.fromkeys(places))}
@@ -241,14 +257,17 @@ def _half_fit(
     labels = np.full(len(places), UNASSIGNED, dtype=np.int64)
     users = replace(corpus, pairs=np.unique(np.stack([uses.group, uses.variant], axis=1), axis=0))
     trees, labels[rows] = grown(users, sample, list(held.values()), settings)
-    if everywhere:
+    if judged is not None:
         for code, tree in zip(held, trees, strict=True):
             at = np.flatnonzero(place == code)
             labels[at] = assign_excerpt(tree, prompts.only(at), corpus.hashes, settings.contained)[0]
     for name, code in codes.items():
         if declared(name)[1] is not None:
             labels[(place == code) & (labels == UNASSIGNED)] = -2 - code
-    return labels
+    if judged is None:
+        return labels, None
+    whole, inside = judged
+    return labels, rule_agreement(whole.site, labels[whole.variant], whole.calls, inside)
 
 
 def _with_units(uses: Uses, least: float) -> list[int]:

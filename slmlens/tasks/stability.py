@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from slmlens.tasks.halves import RULE_FITS, HalfTrees, Uses
-from slmlens.tasks.incidence import Bools, Floats
+from slmlens.tasks.agreement import mean_agreement
+from slmlens.tasks.halves import HalfTrees, Uses
 from slmlens.tasks.shingles import I64
 from slmlens.tasks.skeletons import UNASSIGNED
 from slmlens.tasks.taskset import RuleAgreement
@@ -73,17 +72,13 @@ def measure_stability(halves: HalfTrees, *, task_of_site: pl.DataFrame | None = 
     """
     if not halves.labels:
         return Stability(_summed([]), None, _strange_summed([]))
-    families, uses = _families(halves.sites, task_of_site), halves.uses
+    families = _families(halves.sites, task_of_site)
     tallied = [
         _tally(sampled, labels[sampled.variant], families, halves.k_task)
         for sampled, labels in zip(halves.samples, halves.labels, strict=True)
     ]
-    agreements = [
-        _agreement(uses, labels[uses.variant], inside[uses.unit])
-        for labels, inside in zip(halves.labels[:RULE_FITS], halves.inside[:RULE_FITS], strict=True)
-    ]
     sites, strange = zip(*tallied, strict=True)
-    return Stability(_summed(list(sites)), _mean(agreements), _strange_summed(list(strange)))
+    return Stability(_summed(list(sites)), mean_agreement(halves.agreements), _strange_summed(list(strange)))
 
 
 def _families(sites: list[int], task_of_site: pl.DataFrame | None) -> pl.DataFrame:
@@ -136,47 +131,3 @@ def _summed(tallies: list[pl.DataFrame]) -> pl.DataFrame:
 def _strange_summed(found: list[pl.DataFrame]) -> pl.DataFrame:
     empty = pl.DataFrame(schema={"site": pl.Int64, "other": pl.String, "together": pl.Float64})
     return pl.concat([empty, *found]).group_by("site", "other").sum().sort("site", "other")
-
-
-def _agreement(uses: Uses, label: I64, inside: Bools) -> RuleAgreement | None:
-    """Compare the new trees' sites with those of the whole log, on the calls that the trees were not grown on."""
-    from sklearn.metrics import adjusted_mutual_info_score
-
-    if inside.all():
-        return None
-    named = _matched(uses.site[inside], label[inside], uses.calls[inside].astype(np.float64))
-    site, new, calls = uses.site[~inside], label[~inside], uses.calls[~inside]
-    same = np.array([named.get(one, UNASSIGNED) for one in new.tolist()]) == site
-    ami = adjusted_mutual_info_score(np.repeat(_alone(site), calls), np.repeat(_alone(new), calls))
-    return RuleAgreement(float(ami), float(calls[same].sum() / calls.sum()), 1, int(calls.sum()))
-
-
-def _alone(site: I64) -> I64:
-    """Give each unassigned prompt a number of its own."""
-    return np.where(site == UNASSIGNED, 1_000_000 + np.arange(len(site)), site)
-
-
-def _matched(site: I64, label: I64, weight: Floats) -> dict[int, int]:
-    """Match labels with sites one to one, so that they share as much weight as can be."""
-    from scipy.optimize import linear_sum_assignment
-
-    sites, of_site = np.unique(site, return_inverse=True)
-    labels, of_label = np.unique(label, return_inverse=True)
-    shared = np.zeros((len(labels), len(sites)))
-    np.add.at(shared, (of_label.ravel(), of_site.ravel()), weight)
-    shared[labels == UNASSIGNED, :] = 0
-    shared[:, sites == UNASSIGNED] = 0
-    rows, columns = linear_sum_assignment(-shared)
-    return {int(labels[r]): int(sites[c]) for r, c in zip(rows, columns, strict=True) if shared[r, c] > 0}
-
-
-def _mean(found: list[RuleAgreement | None]) -> RuleAgreement | None:
-    known = [one for one in found if one is not None]
-    if not known:
-        return None
-    return RuleAgreement(
-        ami=float(np.mean([one.ami for one in known])),
-        same=float(np.mean([one.same for one in known])),
-        fits=len(known),
-        calls=round(float(np.mean([one.calls for one in known]))),
-    )
