@@ -266,6 +266,7 @@ class VerdictsTable(dy.Schema):
     ceiling_mode = dy.Float64(nullable=True)  # C_mode
     constant = dy.Float64(nullable=True)  # b; null: no two answers can be compared
     a_needed = dy.Float64()  # the agreement that parity asks for
+    a_needed_at = dy.List(dy.Float64())  # equally likely values of it, over what is not known of C_pair
     swap = dy.Struct(_PARITY, nullable=True)
     tuned = dy.Struct(_PARITY, nullable=True)
     learnable = dy.Bool(nullable=True)  # the student against the permutation null; null: no probe applies
@@ -342,7 +343,18 @@ class ActionsTable(dy.Schema):
             }
         )
     )
-    candidates = dy.List(dy.Struct({"slm": dy.String(), "accepted": dy.Bool(), "reason": dy.String()}))
+    candidates = dy.List(  # the parity of one as it is: by its own prior, or, where it was graded, on all the evidence
+        dy.Struct(
+            {
+                "slm": dy.String(),
+                "accepted": dy.Bool(),
+                "reason": dy.String(),
+                "p_parity": dy.Float64(nullable=True),
+                "a_lo90": dy.Float64(nullable=True),
+                "a_hi90": dy.Float64(nullable=True),
+            }
+        )
+    )
     flips = dy.List(dy.String())  # sentences: which fact, at which value, changes the answer
     reasons = dy.List(dy.String())
 

@@ -223,8 +223,14 @@ def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
 
 
 def _candidates(candidates: Sequence[Json]) -> list[Json]:
-    """Return the first few models, those still in the running before those ruled out."""
-    return sorted(candidates, key=lambda entry: not entry["accepted"])[:_LIST_ITEMS]
+    """Return the first few models: those still in the running, the likeliest first, before those ruled out."""
+    ranked = sorted(candidates, key=lambda entry: (not entry["accepted"], -(entry.get("p_parity") or 0)))
+    return [{**entry, "chance": _chance_of(entry)} for entry in ranked[:_LIST_ITEMS]]
+
+
+def _chance_of(candidate: Json) -> str:
+    p_parity = candidate.get("p_parity")
+    return "" if p_parity is None else f"{percent(p_parity)} chance of parity as it is"
 
 
 def _further_levers(task: Json) -> list[Json]:

@@ -130,7 +130,7 @@ def task_record(
         ],
         "reasons": list(dict.fromkeys([*row["reasons"], *row["action_reasons"]])),
         "pilot_calls": row["pilot_calls"],
-        "candidates": [dict(candidate) for candidate in row["candidates"]],
+        "candidates": [_rounded(candidate) for candidate in row["candidates"]],
         "skeleton": row["skeleton"],
         **_saving(row),
         "flips": row["flips"],
@@ -180,3 +180,7 @@ def _sum_or_null(name: str) -> pl.Expr:
 
 def _short(value: float | None, digits: int = _DIGITS) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _rounded(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in candidate.items()}

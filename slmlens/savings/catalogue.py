@@ -19,6 +19,7 @@ _SCHEMA = {
     "commercial_use": pl.String,
     "tools": pl.String,
     "tool_tuned": pl.String,
+    "released": pl.String,
     "modalities": pl.String,
     "usd_in_median": pl.Float64,
     "usd_out_median": pl.Float64,
@@ -40,6 +41,8 @@ class SmallModel:
     :param context_window: Tokens.
     :param commercial_use: ``yes``, ``terms`` (yes, under conditions of the licence) or ``no``.
     :param tools: ``native``, ``prompt`` (only by prompting) or ``no``.
+    :param tool_tuned: It was trained to call tools.
+    :param released: Year of its release, as 2024.5; None: unknown.
     :param modalities: What it reads, such as ``text+image``.
     :param usd_in: Median of the hosted listings, USD a million input tokens; None: nobody hosts it.
     :param usd_out: The same for output.
@@ -55,6 +58,8 @@ class SmallModel:
     licence: str
     commercial_use: str
     tools: str
+    tool_tuned: bool
+    released: float | None
     modalities: str
     usd_in: float | None
     usd_out: float | None
@@ -97,6 +102,8 @@ def small_models() -> tuple[SmallModel, ...]:
             licence=row["licence"],
             commercial_use=row["commercial_use"],
             tools=row["tools"],
+            tool_tuned=row["tool_tuned"] == "yes",
+            released=_year(row["released"]),
             modalities=row["modalities"],
             usd_in=row["usd_in_median"],
             usd_out=row["usd_out_median"],
@@ -106,6 +113,14 @@ def small_models() -> tuple[SmallModel, ...]:
         )
         for row in rows
     )
+
+
+def _year(released: str | None) -> float | None:
+    """Return the middle of a month such as ``2024-09`` as a year."""
+    if released is None:
+        return None
+    year, month = map(int, released.split("-"))
+    return year + (month - 0.5) / 12
 
 
 def rejection(  # noqa: PLR0911 - one return a criterion, as the criteria are listed

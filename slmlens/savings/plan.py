@@ -13,7 +13,8 @@ from slmlens.errors import SettingError
 from slmlens.results import Plan, Verdicts
 from slmlens.savings.alternatives import smaller_model_assumption, smaller_model_costs
 from slmlens.savings.assumptions import Assumptions, Overrides, load_assumptions
-from slmlens.savings.catalogue import Needs, SmallModel, read_catalogue, rejection, remark, small_models
+from slmlens.savings.candidates import candidates_of, graded_as_is
+from slmlens.savings.catalogue import read_catalogue
 from slmlens.savings.ladder import Rung, ladder
 from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import draw_shared, percentiles, quantile
@@ -83,9 +84,9 @@ def plan(
     smaller = _smaller_savings(verdicts, today)
     levers = task_levers(tasks, volumes, assumptions, per_month=month.per_month, today=today)
     rows = {str(row["task_id"]): row for row in verdicts.verdicts.sort("task_id").iter_rows(named=True)}
-    aside, asked = tasks.set_aside | set(excluded), tasks.asked
+    aside, asked, graded = tasks.set_aside | set(excluded), tasks.asked, graded_as_is(verdicts.evidence)
     valued = [
-        _value_task(volumes[task_id], row, smaller.get(task_id), setting, asked.get(task_id))
+        _value_task(volumes[task_id], row, smaller.get(task_id), setting, asked.get(task_id), graded.get(task_id, {}))
         for task_id, row in rows.items()
     ]
     return Plan(
@@ -128,8 +129,9 @@ def _value_task(
     smaller: tuple[str, float] | None,
     setting: Setting,
     asked: str | None,
+    graded: Mapping[str, float],
 ) -> _Valued:
-    accepted, candidates = _candidates(volume, verdict, setting.assumptions)
+    accepted, candidates = candidates_of(volume, verdict, graded, setting.assumptions)
     options = task_options(volume, verdict, accepted, smaller, setting)
     by_action = {option.action: option for option in options}
     decision = _decide(volume, verdict, by_action, setting.assumptions, slm_fits=bool(accepted))
@@ -137,25 +139,6 @@ def _value_task(
     if asked is not None and asked != decision.action and asked in by_action:
         overruled, decision = decision.action, Decision(asked, mode=by_action[asked].mode)
     return _Valued(volume, verdict, options, by_action[decision.action], decision, candidates, overruled)
-
-
-def _candidates(
-    volume: Volume, verdict: Mapping[str, object], assumptions: Assumptions
-) -> tuple[list[SmallModel], list[dict[str, object]]]:
-    media = frozenset({"image"}) if (_signal(verdict, "media_share") or 0) >= _SOME else frozenset[str]()
-    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
-    accepted, rows = [], []
-    for model in small_models():
-        why = rejection(
-            model,
-            needs,
-            headroom=assumptions.central("window_headroom"),
-            tokenizer_ratio=assumptions.central("tokenizer_ratio"),
-        )
-        if not why:
-            accepted.append(model)
-        rows.append({"slm": model.name, "accepted": not why, "reason": why or remark(model, needs)})
-    return accepted, rows
 
 
 def _decide(

@@ -190,6 +190,20 @@ def posterior_of_a(
     )
 
 
+def belief_by_prior(prior: Prior, needed: Floats, cut: float | None = None) -> tuple[float, float, float, float]:
+    """Return P(parity), and 5 %, 50 % and 95 % quantiles of A, where nothing but a prior is known.
+
+    :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
+    :param cut: No A above this: the upper bound of C_mode; None: not known.
+    """
+    from scipy.special import betainc, betaincinv
+
+    whole = 1.0 if cut is None or cut >= 1 else float(betainc(prior.a, prior.b, cut))
+    below = np.minimum(betainc(prior.a, prior.b, np.clip(needed, 0.0, 1.0)), whole)
+    lo, median, hi = (float(betaincinv(prior.a, prior.b, q * whole)) for q in (0.05, 0.5, 0.95))
+    return float((whole - below).mean()) / whole, lo, median, hi
+
+
 def prior_free_bound(graded: Graded) -> float:
     """Return the exact lower bound of A that uses no prior, its error split over looks and models.
 

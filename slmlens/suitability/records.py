@@ -36,6 +36,7 @@ def verdict_row(
         "ceiling_mode": seen.ceiling.mode if seen.ceiling else None,
         "constant": seen.constant,
         "a_needed": judged.target.point,
+        "a_needed_at": judged.target.nodes().tolist(),
         "swap": _parity(seen, judged.swap),
         "tuned": _parity(seen, judged.tuned),
         "learnable": judged.learnable,

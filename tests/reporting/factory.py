@@ -291,6 +291,7 @@ def _verdict(at: int, s: Spec) -> dict[str, Any]:
         "ceiling_mode": None,
         "constant": s.constant,
         "a_needed": 0.9,
+        "a_needed_at": [0.9],
         "swap": parity,
         "tuned": parity,
         "learnable": None,
@@ -344,7 +345,10 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
             {"name": "cache", "serves": False, "saving_month_nusd": None, "rests_on": "no prompt came again"},
             {"name": "code", "serves": s.action == "code", "saving_month_nusd": None, "rests_on": "rules"},
         ],
-        "candidates": [{"slm": m, "accepted": ok, "reason": why} for m, ok, why in s.candidates],
+        "candidates": [
+            {"slm": m, "accepted": ok, "reason": why, "p_parity": 0.2 if ok else None, "a_lo90": None, "a_hi90": None}
+            for m, ok, why in s.candidates
+        ],
         "flips": list(s.flips),
         "reasons": list(s.action_reasons),
     }

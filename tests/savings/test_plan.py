@@ -155,6 +155,14 @@ def test_a_task_that_no_model_fits_is_kept_with_every_reason():
     assert (row["action"], row["keep_because"]) == ("keep", "gate")
     assert not any(candidate["accepted"] for candidate in row["candidates"])
     assert all(candidate["reason"] for candidate in row["candidates"])
+    assert all(candidate["p_parity"] is None for candidate in row["candidates"])
+
+
+def test_each_small_model_has_a_chance_of_its_own():
+    row = action_of(planned({"t": steady(300, 30)}, sampling_rate=0.001), "t")
+    chance = {c["slm"]: c["p_parity"] for c in row["candidates"] if c["accepted"]}
+    assert chance["Llama-3.2-1B-Instruct"] < chance["Llama-3.2-3B-Instruct"] < chance["Qwen3-8B"]
+    assert all(c["a_lo90"] <= c["a_hi90"] for c in row["candidates"] if c["accepted"])
 
 
 @pytest.mark.parametrize(

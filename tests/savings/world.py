@@ -56,6 +56,7 @@ _VERDICT = {
     "ceiling_n": 0,
     "constant": 0.3,
     "a_needed": 0.95,
+    "a_needed_at": [0.95],
     "learnable": True,
     "repeat_share": 0.0,
     "grade": "C",
