@@ -198,7 +198,8 @@ def belief_by_prior(prior: Prior, needed: Floats, cut: float | None = None) -> t
     """
     from scipy.special import betainc, betaincinv
 
-    whole = 1.0 if cut is None or cut >= 1 else float(betainc(prior.a, prior.b, cut))
+    top = 1.0 if cut is None else min(np.ceil(cut * CELLS) / CELLS, 1.0)  # as the grid cuts
+    whole = float(betainc(prior.a, prior.b, top))
     below = np.minimum(betainc(prior.a, prior.b, np.clip(needed, 0.0, 1.0)), whole)
     lo, median, hi = (float(betaincinv(prior.a, prior.b, q * whole)) for q in (0.05, 0.5, 0.95))
     return float((whole - below).mean()) / whole, lo, median, hi

@@ -40,7 +40,7 @@ class TestPosterior:
         target = PARITY if ceiling is None else Target(0.95, 0.80, 0.3, share(ceiling, 40))
         p_parity, *quantiles = belief_by_prior(prior, target.nodes(), cut)
         found = posterior_of_a(prior, target, cut=cut)
-        assert p_parity == pytest.approx(found.p_parity, abs=0.03)
+        assert p_parity == pytest.approx(found.p_parity, abs=0.005)
         assert quantiles == pytest.approx(found.quantile(np.array([0.05, 0.5, 0.95])).tolist(), abs=0.01)
 
     @given(PRIORS, GRADES)
