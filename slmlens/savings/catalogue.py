@@ -151,7 +151,7 @@ def rejection(  # noqa: PLR0911 - one return a criterion, as the criteria are li
 
 def remark(model: SmallModel, needs: Needs) -> str:
     """Return what to know about an accepted model."""
-    notes = [f"{model.params_b:g}B, ${model.usd_in:g}/${model.usd_out:g} a million tokens in/out, hosted"]
+    notes = [f"{round(model.params_b, 1):g}B, ${model.usd_in:g}/${model.usd_out:g} a million tokens in/out, hosted"]
     if needs.p99_tokens is None:
         notes.append("window not checked: no token counts")
     if needs.tools and model.tools == "prompt":
