@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
-from slmlens.errors import SlmlensError
 from slmlens.reporting.grid import Excerpt, Grid, safe
 from slmlens.reporting.text import counted, shorten, visible
 from slmlens.results import Tasks
@@ -28,23 +24,15 @@ from slmlens.reviewing.shown import (
     unassigned_cells,
     undoable,
 )
+from slmlens.reviewing.tool import CALM, DONE, NOTE, Tool, Widget
 from slmlens.tasks.cut import KNOBS, Cut, Knob
 from slmlens.tasks.encoders import VectorCache
 from slmlens.tasks.vectors import Store
-
-Widget = Any  # ipywidgets ships no types
-
-RAISES = "SLMLENS_PANEL_RAISES"
-"""Environment variable: set to anything, a callback that fails raises after it has shown the error."""
 
 MOST_ROWS = 100
 LAST = "the last decision"
 
 _NAME_WIDTH = "36%"
-_DONE = "background:#eef6f3;color:#10312b;border-left:4px solid #0b6e6e"
-_WRONG = "background:#fdecea;color:#5f1412;border-left:4px solid #b3261e"
-_TRIED = "background:#eef1f4;color:#1b2430;border-left:4px solid #57616f"
-_NOTE = "padding:.5em 1em;margin:.4em 0;line-height:1.4"
 
 ONE, SOME, ANY = "one", "some", "any"
 FOLDS = (
@@ -78,8 +66,7 @@ def review(tasks: Tasks, *, run: Folder | None = None, author: str | None = None
     :raises InputError: If ``decisions.yaml`` holds an entry that can't be read.
     """
     session = ReviewSession(tasks, run, author=author)
-    loud = bool(os.environ.get(RAISES)) if raises is None else raises
-    return Panel(session, Cuts(session, tasks, run), store=run, raises=loud)
+    return Panel(session, Cuts(session, tasks, run), store=run, raises=raises)
 
 
 @dataclass
@@ -92,32 +79,31 @@ class RowWidget:
     box: Widget
 
 
-class Panel:
+class Panel(Tool):
     """Widgets over a review. They hold no state of their own beside what a person has typed.
 
     :param session: The review.
     :param cuts: Its cuts.
     :param store: The run that keeps what the map is made of.
-    :param raises: Whether a callback that fails raises, once the error is shown.
+    :param raises: See :class:`slmlens.reviewing.tool.Tool`.
     """
 
-    def __init__(self, session: ReviewSession, cuts: Cuts, *, store: Store | None = None, raises: bool = False) -> None:
-        import ipywidgets
-
+    def __init__(
+        self, session: ReviewSession, cuts: Cuts, *, store: Store | None = None, raises: bool | None = None
+    ) -> None:
+        super().__init__(raises=raises)
         self.session = session
         self.cuts = cuts
-        self.raises = raises
-        self._make: Any = ipywidgets
         self._filling = False
         self._rows: list[RowWidget] = []
         self.sliders = {knob.name: self._slider(knob) for knob in KNOBS}
         self.buttons = {name: self._button(*words[::2], self._on(name)) for name, words in BUTTONS.items()}
         cache = VectorCache()
-        self.map = MapFold(ipywidgets, session, store, cache)
-        self.kinds = KindsFold(ipywidgets, session, cache, self, self._decided)
+        self.map = MapFold(self._make, session, store, cache)
+        self.kinds = KindsFold(self._make, session, cache, self, self._decided)
         self._make_fields()
         self._make_recut()
-        self.view = ipywidgets.VBox(
+        self.view = self._make.VBox(
             [self.figures, self.table, self.selected, self._gestures(), self.said, self._folded()]
         )
         self.refresh()
@@ -125,31 +111,13 @@ class Panel:
     def __repr__(self) -> str:
         return figures_words(self.session.figures)
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
-        shown: dict[str, Any] = self.view._repr_mimebundle_(**kwargs)
-        return shown | {"text/plain": repr(self)}
-
-    def __enter__(self) -> None:
-        """Begin a callback."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """Show what went wrong in a callback, and what to do."""
-        if not isinstance(error, Exception):
-            return False
-        ours = isinstance(error, SlmlensError)
-        defect = f"A defect of slmlens: {type(error).__name__}: {error}. Run this cell again, and tell us what you did."
-        self._say(_WRONG, safe(str(error) if ours else defect))
-        return not self.raises
-
     # what is on screen
 
     def refresh(self) -> None:
         """Show the review as it is now."""
         self._filling = True
         tried = "Only tried, not kept: " if self.session.on_trial else ""
-        self.figures.value = f"<div style='{_NOTE};padding-left:0'><b>{tried}{safe(repr(self))}</b></div>"
+        self.figures.value = f"<div style='{NOTE};padding-left:0'><b>{tried}{safe(repr(self))}</b></div>"
         self._fill_rows(rows_of(self.session))
         self._show_selected()
         self.undo_of.options = [(LAST, ""), *((shorten(w, 90), i) for w, i in undoable(self.session.decisions))]
@@ -192,15 +160,12 @@ class Panel:
         self.keep.disabled = self.back.disabled = not trial
         self.kinds.enable()
 
-    def _say(self, style: str, html: str) -> None:
-        self.said.value = f"<div role='status' style='{_NOTE};{style}'>{html}</div>"
-
     def _tell(self, change: Change, more: str = "") -> None:
         html = f"{safe(change_words(change))} {safe(more)}{_html(change_grid(change))}"
         if change.stale:
             listed = decisions_grid(self.session.decisions, change.stale)
             html += f"<b>Because of this, {counted(len(change.stale), 'decision')} no longer hold:</b>{_html(listed)}"
-        self._say(_TRIED if self.session.on_trial else _DONE, html)
+        self._say(CALM if self.session.on_trial else DONE, html)
 
     # what a person does
 
@@ -250,7 +215,7 @@ class Panel:
 
     def _take(self, cut: Cut) -> None:
         if not self.cuts.is_known(cut):
-            self._say(_TRIED, "Finding the tasks anew. This takes seconds, on a large log a minute.")
+            self._say(CALM, "Finding the tasks anew. This takes seconds, on a large log a minute.")
         began = time.perf_counter()
         change = self.cuts.take(cut)
         took = f"It took {time.perf_counter() - began:.1f} s."
@@ -260,7 +225,7 @@ class Panel:
 
     def _kept(self, _: object) -> None:
         with self:
-            self._say(_DONE, safe(self.cuts.keep()))
+            self._say(DONE, safe(self.cuts.keep()))
             self.refresh()
 
     def _gone_back(self, _: object) -> None:

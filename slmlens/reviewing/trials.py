@@ -2,67 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any
 
-from slmlens.errors import SlmlensError
 from slmlens.reporting.belief_chart import BINS, MODES, drawn
 from slmlens.reporting.grid import Grid, Words, safe
 from slmlens.reporting.one_task import OneTask
 from slmlens.reporting.plain_words import EVIDENCE
 from slmlens.reporting.text import counted, percent
 from slmlens.results import Verdicts
-from slmlens.reviewing.panel import RAISES
+from slmlens.reviewing.tool import CALM, NOTE, Tool, Widget
 from slmlens.suitability.belief import word_of
 from slmlens.suitability.judge import Judged, ModeVerdict
 
 Json = Mapping[str, object]
-Widget = Any  # ipywidgets ships no types
 
-_NOTE = "padding:.5em 1em;margin:.4em 0;line-height:1.4;max-width:62em"
-_CALM = "background:#eef1f4;color:#1b2430;border-left:4px solid #57616f"
-_WRONG = "background:#fdecea;color:#5f1412;border-left:4px solid #b3261e"
 _MEETS, _SHORT, _NEEDED = "#0b6e6e", "#b9d4d3", "#a1570a"
 _WIDTH, _HEIGHT = 600, 70
 MEASURE = "Measure it on this log"
-
-
-class Tool:
-    """Widgets that show what went wrong in a callback, and raise it where a test asks for that.
-
-    :param raises: Whether a callback that fails raises; None: where the environment variable of the panel is set.
-    """
-
-    def __init__(self, *, raises: bool | None) -> None:
-        import ipywidgets
-
-        self.raises = bool(os.environ.get(RAISES)) if raises is None else raises
-        self._make: Any = ipywidgets
-        self.said: Widget = ipywidgets.HTML()
-        self.view: Widget = ipywidgets.VBox([self.said])
-
-    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
-        shown: dict[str, Any] = self.view._repr_mimebundle_(**kwargs)
-        return shown | {"text/plain": repr(self)}
-
-    def __enter__(self) -> None:
-        """Begin a callback."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """Show what went wrong in a callback, and what to do."""
-        if not isinstance(error, Exception):
-            return False
-        defect = f"A defect of slmlens: {type(error).__name__}: {error}. Run this cell again, and tell us what you did."
-        self._say(_WRONG, safe(str(error) if isinstance(error, SlmlensError) else defect))
-        return not self.raises
-
-    def _say(self, style: str, html: str) -> None:
-        self.said.value = f"<div role='status' style='{_NOTE};{style}'>{html}</div>" if html else ""
 
 
 class Thresholds(Tool):
@@ -105,7 +62,7 @@ class Thresholds(Tool):
 
     def _moved(self, _: object) -> None:
         with self:
-            self._say(_CALM, "")
+            self._say(CALM, "")
             self.judged = self._one.belief.at(parity=round(self.parity.value, 2), skill=round(self.skill.value, 2))
             self._show()
 
@@ -118,7 +75,7 @@ class Thresholds(Tool):
         told += f"The task is <b>{EVIDENCE[now.evidence][0].lower()}</b>"
         told += "." if now.evidence == was.evidence else f", where the run says {EVIDENCE[was.evidence][0].lower()}."
         strips = "".join(_strip(words, _mode(now, name), now) for name, words in MODES.items())
-        self.shown.value = f"<div style='{_NOTE};padding-left:0'>{told}{self._grid()._repr_html_()}{strips}</div>"
+        self.shown.value = f"<div style='{NOTE};padding-left:0'>{told}{self._grid()._repr_html_()}{strips}</div>"
 
     def _grid(self) -> Grid:
         import polars as pl
@@ -182,7 +139,7 @@ class FalseGreen(Tool):
         self.button = self._make.Button(description=MEASURE, layout=self._make.Layout(width="16em"))
         self.button.on_click(self._clicked)
         self.view = self._make.VBox([self.button, self.said])
-        self._say(_CALM, safe(repr(self)))
+        self._say(CALM, safe(repr(self)))
 
     def __repr__(self) -> str:
         if self.record is None:
@@ -194,13 +151,13 @@ class FalseGreen(Tool):
 
         with self:
             self.button.disabled = True
-            self._say(_CALM, "Shuffling the answers among sessions and running every probe again, twenty times.")
+            self._say(CALM, "Shuffling the answers among sessions and running every probe again, twenty times.")
             began = time.perf_counter()
             try:
                 self.record = false_green(self._verdicts.tasks)
             finally:
                 self.button.disabled = False
-            self._say(_CALM, f"{safe(repr(self))} It took {time.perf_counter() - began:.0f} s.")
+            self._say(CALM, f"{safe(repr(self))} It took {time.perf_counter() - began:.0f} s.")
 
 
 def false_green_words(record: Json) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import Needs, SmallModel, rejection, remark, small_models
 from slmlens.savings.volumes import Volume
-from slmlens.suitability.posterior import belief_by_prior
+from slmlens.suitability.posterior import beliefs_by_prior
 from slmlens.suitability.priors import SlmFacts, swap_prior_of
 from slmlens.suitability.signals import output_tokens
 
@@ -26,12 +26,13 @@ def candidates_of(
     :param verdict: Row of ``VerdictsTable``.
     :param graded: P(parity) by the name of each small model that was graded on the task as it is.
     :returns: Models, and rows ``slm, accepted, reason, p_parity, a_lo90, a_hi90``: what its prior says of it as it is,
-        by size, year and call tuning (null where it is ruled out); if it was graded, P(parity) on all the evidence.
+        by size, year and call tuning (null where it is ruled out); if it was graded, P(parity) on all the
+        evidence (the interval is then the verdict's).
     """
     signals = _signals(verdict)
     media = frozenset({"image"}) if (signals.get("media_share") or 0) >= MEDIA_SHARE else frozenset[str]()
     needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
-    accepted, rows = [], []
+    accepted, reasons = [], {}
     for model in small_models():
         why = rejection(
             model,
@@ -39,10 +40,15 @@ def candidates_of(
             headroom=assumptions.central("window_headroom"),
             tokenizer_ratio=assumptions.central("tokenizer_ratio"),
         )
-        row: dict[str, object] = {"slm": model.name, "accepted": not why, "reason": why or remark(model, needs)}
-        if not why:
-            accepted.append(model)
-        rows.append(row | _parity_of(model, verdict, signals, graded, ruled_out=bool(why)))
+        reasons[model.name] = why or remark(model, needs)
+        accepted += [] if why else [model]
+    chances = {**_chances(accepted, verdict, signals), **{slm: {"p_parity": p} for slm, p in graded.items()}}
+    taken = {model.name for model in accepted}
+    rows = [
+        {"slm": slm, "accepted": slm in taken, "reason": reason}
+        | {name: chances.get(slm, {}).get(name) if slm in taken else None for name in ("p_parity", "a_lo90", "a_hi90")}
+        for slm, reason in reasons.items()
+    ]
     return accepted, rows
 
 
@@ -58,24 +64,25 @@ def graded_as_is(evidence: pl.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def _parity_of(
-    model: SmallModel,
-    verdict: Mapping[str, object],
-    signals: Mapping[str, float | None],
-    graded: Mapping[str, float],
-    *,
-    ruled_out: bool,
-) -> dict[str, float | None]:
-    needed = verdict["a_needed_at"]
-    if ruled_out or verdict["swap"] is None:
-        return {"p_parity": None, "a_lo90": None, "a_hi90": None}
-    facts = SlmFacts(model.name, model.params_b, tool_tuned=model.tool_tuned, released=model.released)
+def _chances(
+    models: Sequence[SmallModel], verdict: Mapping[str, object], signals: Mapping[str, float | None]
+) -> dict[str, dict[str, float]]:
+    """Return ``p_parity, a_lo90, a_hi90`` by model; none where the task has no answer to judge by."""
+    if not models or verdict["swap"] is None:
+        return {}
     tokens = output_tokens({name: signals.get(name) for name in ("output_tokens_mean", "output_chars_mean")})
-    prior = swap_prior_of(facts, tokens, calls_tools=verdict["output_kind"] == "tool_call")
-    p_parity, lo, _, hi = belief_by_prior(prior, np.array(needed, dtype=np.float64), signals.get("ceiling_mode_hi90"))
-    if model.name in graded:
-        return {"p_parity": graded[model.name], "a_lo90": None, "a_hi90": None}
-    return {"p_parity": p_parity, "a_lo90": lo, "a_hi90": hi}
+    calls_tools = verdict["output_kind"] == "tool_call"
+    priors = [
+        swap_prior_of(SlmFacts(m.name, m.params_b, m.tool_tuned, m.released), tokens, calls_tools=calls_tools)
+        for m in models
+    ]
+    needed = np.array(verdict["a_needed_at"], dtype=np.float64)
+    found = beliefs_by_prior(priors, needed, signals.get("ceiling_mode_hi90"))
+    named = ("p_parity", "a_lo90", "a_hi90")
+    return {
+        model.name: dict(zip(named, map(float, row), strict=True))
+        for model, row in zip(models, zip(*found, strict=True), strict=True)
+    }
 
 
 def _signals(verdict: Mapping[str, object]) -> dict[str, float | None]:

@@ -41,6 +41,11 @@ class Share:
         return float(np.sqrt(p * (1 - p) / max(self.n_eff, 1.0)))
 
 
+def lower_split(*splits: Share) -> Share:
+    """Return the split with the lower agreement, which is the one that counts; of equal ones the wider."""
+    return min(splits, key=lambda share: (share.value, share.lo90))
+
+
 def clopper_pearson(successes: float, n: float, tail: float = 0.05) -> tuple[float, float]:
     """Return the exact binomial limits with ``tail`` probability on each side (0.05: a 90 % interval).
 

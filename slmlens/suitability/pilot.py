@@ -12,6 +12,7 @@ import polars as pl
 from slmlens.results import Tasks
 from slmlens.suitability.answers import Answer
 from slmlens.suitability.comparators import comparator_of, compare_task
+from slmlens.suitability.evidence import evidence_row
 from slmlens.suitability.intervals import Share, clopper_pearson
 from slmlens.suitability.observe import Observed, observe
 from slmlens.suitability.pilot_tables import PilotGradesTable
@@ -194,21 +195,6 @@ def pilot_evidence(task_id: str, found: list[Progress]) -> pl.DataFrame:
 
 def _row(task_id: str, one: Progress, share: Share) -> dict[str, object]:
     wrong = f"; {one.missing:,} passed over count as wrong" if one.missing else ""
-    return {
-        "task_id": task_id,
-        "mode": one.mode,
-        "slm": one.slm,
-        "source": "pilot",
-        "n": share.n,
-        "n_units": share.n_units,
-        "agreement": share.value,
-        "lo90": share.lo90,
-        "hi90": share.hi90,
-        "constant": None,
-        "null_p": None,
-        "n_eff": share.n_eff,
-        "p_parity": None,
-        "rare_recall": one.rare[0] if one.rare else None,
-        "rare_n": one.rare[1] if one.rare else None,
-        "note": f"graded at the look of {one.look}, one call a session, strata weighted back to traffic{wrong}",
-    }
+    note = f"graded at the look of {one.look}, one call a session, strata weighted back to traffic{wrong}"
+    row = evidence_row(task_id, one.mode, "pilot", share, note, slm=one.slm, n_eff=share.n_eff)
+    return row | ({"rare_recall": one.rare[0], "rare_n": one.rare[1]} if one.rare else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -190,19 +191,21 @@ def posterior_of_a(
     )
 
 
-def belief_by_prior(prior: Prior, needed: Floats, cut: float | None = None) -> tuple[float, float, float, float]:
-    """Return P(parity), and 5 %, 50 % and 95 % quantiles of A, where nothing but a prior is known.
+def beliefs_by_prior(
+    priors: Sequence[Prior], needed: Floats, cut: float | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Return P(parity) and the ends of the 90 % interval of A where nothing but a prior is known, one a prior.
 
     :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
     :param cut: No A above this: the upper bound of C_mode; None: not known.
     """
     from scipy.special import betainc, betaincinv
 
+    a, b = (np.array([getattr(prior, side) for prior in priors], dtype=np.float64) for side in ("a", "b"))
     top = 1.0 if cut is None else min(np.ceil(cut * CELLS) / CELLS, 1.0)  # as the grid cuts
-    whole = float(betainc(prior.a, prior.b, top))
-    below = np.minimum(betainc(prior.a, prior.b, np.clip(needed, 0.0, 1.0)), whole)
-    lo, median, hi = (float(betaincinv(prior.a, prior.b, q * whole)) for q in (0.05, 0.5, 0.95))
-    return float((whole - below).mean()) / whole, lo, median, hi
+    whole = betainc(a, b, top)
+    below = np.minimum(betainc(a[:, None], b[:, None], np.clip(needed, 0.0, 1.0)[None, :]), whole[:, None])
+    return 1 - below.mean(axis=1) / whole, betaincinv(a, b, 0.05 * whole), betaincinv(a, b, 0.95 * whole)
 
 
 def prior_free_bound(graded: Graded) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.comparators import Field, TaskAnswers
-from slmlens.suitability.intervals import Share, clustered_share
+from slmlens.suitability.intervals import Share, clustered_share, lower_split
 from slmlens.suitability.rules import CONSTANT, Material, fit_rule
 from slmlens.suitability.splits import FOLDS, earlier_units
 
@@ -42,7 +42,7 @@ class ProgramResult:
     @property
     def lower(self) -> Share:
         """The split with the lower agreement: the one that verdicts rest on."""
-        return min(self.later, self.group, key=lambda share: (share.value, share.lo90))
+        return lower_split(self.later, self.group)
 
 
 def run_program(answers: TaskAnswers, material: Material, folds: Ints) -> ProgramResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from slmlens.suitability.evidence import evidence_row
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.judge import NOT_NAMED, Judged, ModeVerdict, Seen, student_words
 from slmlens.suitability.priors import Prior
@@ -85,18 +86,23 @@ def evidence_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
         for name, student in sorted(seen.probed.students.items()):
             split = "wordings not seen before" if student.lower is student.group else "later sessions"
             note = f"text classifier on {student_words(name)}, graded on {split}"
-            row = _row(seen, "tuned", "student", student.lower, note)
+            row = evidence_row(seen.task_id, "tuned", "student", student.lower, note)
             rows.append(row | {"constant": student.constant, "null_p": seen.adjusted.get(name)})
         if seen.probed.program is not None:
             rules = "; ".join(f"{name} {rule}" for name, rule in seen.probed.program.rules.items())
-            rows.append(_row(seen, "tuned", "program", seen.probed.program.lower, rules) | {"constant": seen.constant})
+            rows.append(
+                evidence_row(seen.task_id, "tuned", "program", seen.probed.program.lower, rules)
+                | {"constant": seen.constant}
+            )
         if seen.probed.retrieval is not None:
             copied = seen.probed.retrieval
-            row = _row(seen, "tuned", "retrieval", copied.lower, "the nearest earlier prompt's answer, given again")
+            row = evidence_row(
+                seen.task_id, "tuned", "retrieval", copied.lower, "the nearest earlier prompt's answer, given again"
+            )
             rows.append(row | {"constant": copied.constant, "null_p": copied.null_p})
     if seen.ceiling is not None and seen.ceiling.pair is not None:
         note = "the incumbent against itself on prompts repeated byte for byte in other sessions"
-        row = _row(seen, "swap", "repeats", seen.ceiling.pair, note)
+        row = evidence_row(seen.task_id, "swap", "repeats", seen.ceiling.pair, note)
         rows.append(row | {"n": seen.ceiling.n_pairs, "constant": seen.constant})
     return rows
 
@@ -118,25 +124,4 @@ def _prior_row(seen: Seen, mode: str, prior: Prior) -> dict[str, object]:
     from scipy.special import betaincinv
 
     lo, hi = (float(betaincinv(prior.a, prior.b, tail)) for tail in (0.05, 0.95))
-    return _row(seen, mode, "prior", Share(prior.mean, lo, hi, 0, 0, prior.kappa), prior.note)
-
-
-def _row(seen: Seen, mode: str, source: str, share: Share, note: str) -> dict[str, object]:
-    return {
-        "task_id": seen.task_id,
-        "mode": mode,
-        "slm": None,
-        "source": source,
-        "n": share.n,
-        "n_units": share.n_units,
-        "agreement": share.value,
-        "lo90": share.lo90,
-        "hi90": share.hi90,
-        "constant": None,
-        "null_p": None,
-        "n_eff": None,
-        "p_parity": None,
-        "rare_recall": None,
-        "rare_n": None,
-        "note": note,
-    }
+    return evidence_row(seen.task_id, mode, "prior", Share(prior.mean, lo, hi, 0, 0, prior.kappa), prior.note)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmlens.suitability.comparators import TaskAnswers
-from slmlens.suitability.intervals import Share, clustered_share
+from slmlens.suitability.intervals import Share, clustered_share, lower_split
 from slmlens.suitability.splits import earlier_units
 from slmlens.suitability.student import null_p_value, permuted_rows
 
@@ -35,7 +35,7 @@ class RetrievalResult:
     @property
     def lower(self) -> Share:
         """The split with the lower agreement."""
-        return min(self.time, self.group, key=lambda share: (share.value, share.lo90))
+        return lower_split(self.time, self.group)
 
 
 def run_retrieval(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slmlens.suitability.intervals import Share, clustered_share
+from slmlens.suitability.intervals import Share, clustered_share, lower_split
 from slmlens.suitability.splits import FOLDS
 
 Floats = NDArray[np.float64]
@@ -109,7 +109,7 @@ class StudentResult:
     @property
     def lower(self) -> Share:
         """The split with the lower agreement: the one that verdicts rest on."""
-        return min(self.time, self.group, key=lambda share: (share.value, share.lo90))
+        return lower_split(self.time, self.group)
 
 
 def run_student(

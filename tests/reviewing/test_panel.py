@@ -10,7 +10,8 @@ import pytest
 
 import slmlens as sl
 from slmlens.errors import SettingError
-from slmlens.reviewing.panel import BUTTONS, RAISES, Panel
+from slmlens.reviewing.panel import BUTTONS, Panel
+from slmlens.reviewing.tool import RAISES
 from slmlens.tasks.cut import KNOBS, Cut, cut_of
 from slmlens.tasks.decisions import FILE, load
 from tests.tasks.shop import ids, shop

@@ -10,7 +10,7 @@ import slmlens as sl
 from slmlens.errors import SettingError
 from slmlens.reporting.grid import Words
 from slmlens.reporting.one_task import OneTask, look_at
-from slmlens.reviewing.panel import RAISES
+from slmlens.reviewing.tool import RAISES
 from slmlens.reviewing.trials import FalseGreen, Thresholds, false_green_words, thresholds
 from tests.reviewing.test_panel import click
 from tests.suitability.test_assess import tickets
