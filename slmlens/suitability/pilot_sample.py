@@ -215,7 +215,9 @@ def _draw(pool: _Pool, quota: Ints, observed: Observed, seed: int) -> tuple[Ints
         drawn.append(sessions[picked])
         weight.append(base / base.sum() * calls[stratum])
         position.append((np.arange(len(picked)) + start) / len(picked))
-    return np.concatenate(drawn), np.concatenate(position), np.concatenate(weight)
+    # all bear the calls of a stratum of which no session was drawn: its sessions spoke for another one
+    weights = np.concatenate(weight)
+    return np.concatenate(drawn), np.concatenate(position), weights * (calls.sum() / weights.sum())
 
 
 def inclusion(size: Ints, take: int) -> Floats:

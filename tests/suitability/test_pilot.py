@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -64,6 +64,7 @@ def graded(sample: pl.DataFrame, n: int, good=lambda _call: True, mode: str = "s
 
 
 @given(st.lists(st.integers(1, 9), min_size=30, max_size=300), st.integers(0, 5))
+@example([1] * 21 + [4] + [1] * 8, 0)
 @settings(max_examples=40)
 def test_a_sample_is_a_look_long_with_one_call_a_session_and_leads_back_to_the_traffic(sizes, seed):
     of = observed(sizes, lambda rng: rng.choice("aaaaaaabbbbc"), seed)
