@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.test_lab_browser import PATIENCE, lab  # noqa: F401 - a fixture
+from tests.browser.test_lab_browser import PATIENCE, lab, run_all_cells  # noqa: F401 - a fixture
 from tests.browser.test_report_browser import browser  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,8 +20,7 @@ def test_sliders_and_button_answer_in_the_notebook(lab: str, browser, tmp_path: 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(lab.replace("00_start_here", "04_estimate_suitability"))
     page.wait_for_selector(".jp-Notebook .jp-Cell h1:has-text('Could a small model')")
-    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    run_all_cells(page)
     page.wait_for_selector(".jp-OutputArea :text('Tasks judged: 1;')", state="attached")
     page.wait_for_selector("text=A small model as it is >> nth=0", state="attached")
     reach = page.locator(":text('A small model has to reach') b").first

@@ -61,6 +61,13 @@ def lab(tmp_path: Path) -> Iterator[str]:
             server.wait()
 
 
+def run_all_cells(page) -> None:
+    """Choose Run All Cells once the kernel is up: JupyterLab passes over cells that are run before it."""
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached")
+    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+
+
 def test_the_first_notebook_opens_runs_and_draws_the_map(lab: str, browser, tmp_path: Path) -> None:  # noqa: F811
     page = browser.new_context(viewport={"width": 1280, "height": 2400}).new_page()
     page.set_default_timeout(1000 * PATIENCE)
@@ -68,8 +75,7 @@ def test_the_first_notebook_opens_runs_and_draws_the_map(lab: str, browser, tmp_
     page.on("request", lambda request: asked.append(request.url))
     page.goto(lab)
     page.wait_for_selector(".jp-Notebook .jp-Cell h1:has-text('Which of our agents')")
-    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    run_all_cells(page)
     page.wait_for_selector(".jp-OutputArea :text('60 calls, all accounted for')", state="attached")
     page.wait_for_selector(".treemaplayer .slice")
     tiles = page.locator(".treemaplayer .slice text").all_text_contents()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slmlens.tasks.decisions import FILE, load
-from tests.browser.test_lab_browser import PATIENCE, lab  # noqa: F401 - a fixture
+from tests.browser.test_lab_browser import PATIENCE, lab, run_all_cells  # noqa: F401 - a fixture
 from tests.browser.test_report_browser import browser  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -22,8 +22,7 @@ def test_a_task_is_renamed_in_the_notebook_and_the_decision_is_on_the_disk(lab, 
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(lab.replace("00_start_here", "02_discover_tasks"))
     page.wait_for_selector(".jp-Notebook .jp-Cell h1:has-text('Are these the steps')")
-    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    run_all_cells(page)
     wait_for_the_last_cell(page)
     page.locator(".widget-checkbox label", has_text="parcel").first.click()
     page.wait_for_selector(".widget-html :text('You tell whether a parcel is late')")
@@ -53,8 +52,7 @@ def test_the_map_is_drawn_on_opening_and_follows_a_rename_and_kinds_of_work_are_
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(lab.replace("00_start_here", "02_discover_tasks"))
     page.wait_for_selector(".jp-Notebook .jp-Cell h1:has-text('Are these the steps')")
-    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    run_all_cells(page)
     wait_for_the_last_cell(page)
     panel = page.locator(".jp-Cell", has=page.locator("button:text-is('Rename')"))
     assert panel.locator(".js-plotly-plot").count() == 0, "nothing is drawn before it is opened"
