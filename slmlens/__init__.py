@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slmlens.run import Run as Run
     from slmlens.run import open_run as open_run
     from slmlens.sample import write_sample as write_sample
-    from slmlens.stages import Settings as Settings
+    from slmlens.settings import Settings as Settings
     from slmlens.stages import analyse as analyse
     from slmlens.stages import assess as assess
     from slmlens.stages import check as check
@@ -45,7 +45,7 @@ _HOMES = {
     "Run": "slmlens.run",
     "open_run": "slmlens.run",
     "write_sample": "slmlens.sample",
-    "Settings": "slmlens.stages",
+    "Settings": "slmlens.settings",
     "analyse": "slmlens.stages",
     "assess": "slmlens.stages",
     "check": "slmlens.stages",

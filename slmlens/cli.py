@@ -13,7 +13,8 @@ import typer
 
 from slmlens._version import __version__
 from slmlens.errors import SlmlensError
-from slmlens.stages import Progress, Settings
+from slmlens.settings import Settings
+from slmlens.stages import Progress
 
 app = typer.Typer(
     name="slmlens",

@@ -337,6 +337,7 @@ def _clean_notebooks(folder: Path) -> list[str]:
 def _made_again(run: Run, left: Calls, stages_before: Sequence[str]) -> str:
     """Make again, from what is left and with the settings of the run, the stages that it had."""
     from slmlens import stages
+    from slmlens.settings import stored_settings
 
     if left.calls.is_empty():
         return "It was the last one: the run is empty."
@@ -347,7 +348,7 @@ def _made_again(run: Run, left: Calls, stages_before: Sequence[str]) -> str:
             "The run keeps no texts, so tasks and report can't be made again and were removed: analyse the log again "
             "without the session."
         )
-    settings = stages.stored_settings(run)
+    settings = stored_settings(run)
     tasks = stages.discover_tasks(left, run=run)
     if {"assess", "plan", "report"} & set(stages_before):
         verdicts = stages.assess(tasks, run=run, seed=settings.seed)

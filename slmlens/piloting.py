@@ -182,12 +182,13 @@ def _refuse_a_fourth(grades: pl.DataFrame, slm: str, task_id: str) -> None:
 def _made_anew(run: Run, tasks: Tasks, task_id: str) -> tuple[Verdicts | None, list[str]]:
     """Weigh, value and report again where the run had come so far; tell the verdict before and after."""
     from slmlens import stages
+    from slmlens.settings import stored_settings
 
     had = dict(run.manifest.get("stages", {}))
     if "assess" not in had:
         return None, []
     before = _verdict_words(run, task_id)
-    settings = stages.stored_settings(run)
+    settings = stored_settings(run)
     mark = had["assess"]["fingerprint"]
     verdicts = stages.assess(tasks, run=run, seed=settings.seed)
     if run.manifest["stages"]["assess"]["fingerprint"] == mark:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmlens.errors import InputError, SettingError
+from slmlens.errors import InputError
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.run import Run, hash_inputs, open_run
+from slmlens.settings import Settings, check_days, on_the_days_prices, overrides_text, reading_depends
 
 if TYPE_CHECKING:
     from slmlens.curation.redact import Redaction
@@ -27,54 +28,6 @@ TABLES = {
     "read": ("calls", "messages", "rejects", "files", "duplicates"),
     "plan": ("savings", "actions", "assumptions", "pilots"),
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an analysis depends on, beside its input.
-
-    :param redact: False keeps personal data in the run folder; ids are hashed all the same.
-    :param keep_text: False (``--no-text``) stores no message text and no tool arguments.
-    :param key_file: A file with the key of placeholders and hashes; None: ``SLMLENS_KEY``, else random for each run.
-    :param rules: A YAML file of own redaction rules; see :func:`slmlens.curation.rules.load_rules`.
-    :param names: True also hides names of persons and places, by a spaCy model (the extra ``names``).
-    :param names_model: That model: an installed package or a path.
-    :param format: Name of a log format, for all files; None: recognised file by file.
-    :param strict: True stops at the first record that can't be read.
-    :param sampling_rate: Share of the traffic that the log holds.
-    :param assume_model: Prices calls whose model the log does not name.
-    :param assumptions: Overrides of judgements by name, or a YAML file of them.
-    :param human_facing: Steps or services and whether a person reads their answers, or a YAML file of them; it wins
-        over what the trace shows.
-    :param keep_days: Days after which message texts and tool arguments are removed, when the run is next opened; None:
-        they stay.
-    :param previous: Folder of an earlier run whose task ids, decisions and cut hold on (``--from``); None: no other.
-    :param name_with: Base address of a chat endpoint: a model there names the tasks by their skeletons; None: no model.
-    :param name_model: That model.
-    :param today: Day whose prices the run-rate takes; None: today.
-    :param shuffles: Shuffles of the log behind its false-green rate (20 with ``--false-green``); 0: not measured.
-    :param seed: Seed of every sampling.
-    """
-
-    redact: bool = True
-    keep_text: bool = True
-    key_file: Path | None = None
-    rules: Path | None = None
-    names: bool = False
-    names_model: str = "en_core_web_sm"
-    format: str | None = None
-    strict: bool = False
-    sampling_rate: float = 1.0
-    assume_model: str | None = None
-    assumptions: Mapping[str, object] | Path | None = None
-    human_facing: Mapping[str, bool] | Path | None = None
-    keep_days: int | None = None
-    previous: Path | None = None
-    name_with: str | None = None
-    name_model: str | None = None
-    today: dt.date | None = None
-    shuffles: int = 0
-    seed: int = 0
 
 
 def analyse(
@@ -126,7 +79,7 @@ def read_logs(
     from slmlens.deciding import decisions_mark
 
     settings = settings or Settings()
-    _check_days(settings)
+    check_days(settings)
     paths = [Path(p).expanduser() for p in ([logs] if isinstance(logs, str | Path) else logs)]
     redaction = make_redaction(settings.key_file, settings.rules, settings.names_model if settings.names else None)
     if run is None:
@@ -135,9 +88,9 @@ def read_logs(
     if missing:
         raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
     inputs = hash_inputs(paths)
-    depends = {"inputs": inputs, "settings": _depends(settings)}
+    depends = {"inputs": inputs, "settings": reading_depends(settings)}
     same_seed = run.manifest.get("seed", settings.seed) == settings.seed
-    run.manifest.update(inputs=inputs, settings=_depends(settings), seed=settings.seed)
+    run.manifest.update(inputs=inputs, settings=reading_depends(settings), seed=settings.seed)
     dated = replace(settings, today=settings.today or dt.datetime.now(dt.UTC).date())
 
     def compute() -> Calls:
@@ -228,7 +181,7 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
     """Decide what to do with each task and what it is worth; see :func:`slmlens.savings.plan.plan`."""
     from slmlens.savings.plan import plan as value
 
-    settings = _on_the_days_prices(settings or Settings(), run)
+    settings = on_the_days_prices(settings or Settings(), run)
 
     def compute() -> Plan:
         return value(verdicts, overrides=settings.assumptions, seed=settings.seed, today=settings.today)  # type: ignore[arg-type]
@@ -238,13 +191,13 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
 
     def save(at: Run, made: Plan) -> None:
         _save(at, "plan", made)
-        at.note(total=made.total, assumptions_text=_overrides_text(settings.assumptions))
+        at.note(total=made.total, assumptions_text=overrides_text(settings.assumptions))
 
     def load(at: Run) -> Plan:
         savings, actions, assumptions, pilots = (at.read_frame(name) for name in TABLES["plan"])
         return Plan(verdicts, savings, actions, assumptions, total=at.manifest["total"], pilots=pilots)
 
-    depends = {"seed": settings.seed, "assumptions": _overrides_text(settings.assumptions)}
+    depends = {"seed": settings.seed, "assumptions": overrides_text(settings.assumptions)}
     return run.stage("plan", depends, compute=compute, save=save, load=load)
 
 
@@ -264,7 +217,7 @@ def report(
     """
     from slmlens.reporting.html import render_html
 
-    summary = _summary(made, _on_the_days_prices(settings or Settings(), run), run.manifest if run else {})
+    summary = _summary(made, on_the_days_prices(settings or Settings(), run), run.manifest if run else {})
     page = render_html(summary, audience=audience)
     if to is not None:
         Path(to).write_text(page, encoding="utf-8")
@@ -282,22 +235,6 @@ def report(
 
     depends = {"audience": audience, "recall": summary["redaction"]["recall"]}
     return run.stage("report", depends, compute=lambda: summary, save=save, load=load)
-
-
-def stored_settings(run: Run) -> Settings:
-    """Return the settings that a run was made with, as far as the stages after reading depend on them."""
-    import yaml
-
-    facts = run.manifest
-    overrides = yaml.safe_load(facts.get("assumptions_text", "{}"))
-    return Settings(
-        redact=facts["redacted"],
-        names=facts["settings"].get("names") is not None,
-        keep_text=facts["text_kept"],
-        assumptions=overrides if isinstance(overrides, dict) else None,
-        today=dt.date.fromisoformat(facts["price_day"]),
-        seed=facts["seed"],
-    )
 
 
 def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progress: Progress) -> Calls:
@@ -356,44 +293,6 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
 def _save(run: Run, stage: str, result: Calls | Plan) -> None:
     for name in TABLES[stage]:
         run.write_frame(name, getattr(result, name))
-
-
-def _on_the_days_prices(settings: Settings, run: Run | None) -> Settings:
-    """Return the settings on the price day of the run, so that a run resumed tomorrow stays one run."""
-    known = run is not None and settings.today is None and run.manifest.get("price_day")
-    return replace(settings, today=dt.date.fromisoformat(known)) if known else settings
-
-
-def _check_days(settings: Settings) -> None:
-    if settings.keep_days is not None and settings.keep_days < 1:
-        raise SettingError(
-            f"texts can't be kept for {settings.keep_days} days",
-            where="keep_days",
-            next_step="give 1 or more, or store no text at all with --no-text",
-        )
-
-
-def _depends(settings: Settings) -> dict[str, object]:
-    from slmlens.curation.human_facing import read_overrides
-
-    return {
-        "redact": settings.redact,
-        "rules": settings.rules.read_text(encoding="utf-8") if settings.rules else None,
-        "names": settings.names_model if settings.names else None,
-        "keep_text": settings.keep_text,
-        "format": settings.format,
-        "strict": settings.strict,
-        "sampling_rate": settings.sampling_rate,
-        "assume_model": settings.assume_model,
-        "human_facing": read_overrides(settings.human_facing),
-        "today": str(settings.today),
-    }
-
-
-def _overrides_text(overrides: Mapping[str, object] | Path | None) -> str:
-    if isinstance(overrides, Path):
-        return overrides.read_text(encoding="utf-8") if overrides.is_file() else overrides.name
-    return json.dumps(dict(overrides or {}), sort_keys=True, default=str)
 
 
 def _silent(_stage: str, _share: float) -> None:

@@ -16,7 +16,7 @@ import slmlens as sl
 from slmlens import forgetting
 from slmlens.errors import RunFolderError, SettingError
 from slmlens.run import STAGES, Run
-from slmlens.stages import Settings
+from slmlens.settings import Settings
 
 KEY = "a key of the tests, 32 characters"
 SECRET = "quetzalcoatl"  # the word of one session

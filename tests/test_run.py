@@ -20,7 +20,7 @@ import pytest
 import slmlens as sl
 from slmlens.errors import InputError, RunFolderError
 from slmlens.run import STAGES, Run
-from slmlens.stages import Settings
+from slmlens.settings import Settings
 
 FRAMES = ("calls", "messages", "rejects", "items", "tasks", "assignments", "evidence", "savings")
 

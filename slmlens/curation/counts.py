@@ -32,7 +32,7 @@ def redaction_facts(messages: pl.DataFrame, facts: Mapping[str, Any], settings: 
 
     :param messages: ``MessagesTable``.
     :param facts: Of the run: ``text_kept`` if it differs from the setting, ``redaction_recall`` if it was measured.
-    :param settings: ``redact``, ``keep_text`` and ``names`` of :class:`slmlens.stages.Settings`.
+    :param settings: ``redact``, ``keep_text`` and ``names`` of :class:`slmlens.settings.Settings`.
     """
     return {
         "enabled": settings["redact"],

@@ -15,7 +15,7 @@ import slmlens as sl
 from slmlens.errors import RunFolderError
 from slmlens.reporting.lineage import lineage_record
 from slmlens.reporting.summary import summary_schema
-from slmlens.stages import Settings
+from slmlens.settings import Settings
 from slmlens.tasks.identity import fresh_id
 from slmlens.tasks.lineage import with_earlier_ids
 from slmlens.tasks.taskset import TaskSet

@@ -1,0 +1,92 @@
+"""What each option is worth, what to do, which pilots to run, and on what assumptions."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from slmlens.tables.words import ACTIONS, DEPLOYMENTS, EVIDENCE_WORDS, KEEP_REASONS, MODES
+
+
+class SavingsTable(dy.Schema):
+    """One row a (task, option): what an option is worth. Money a month at the run-rate; null: no time or no price."""
+
+    task_id = dy.String()
+    action = dy.String(check=lambda c: c.is_in(ACTIONS))
+    deployment = dy.String(check=lambda c: c.is_in(DEPLOYMENTS))
+    mode = dy.String(nullable=True, check=lambda c: c.is_in(MODES))
+    slm = dy.String(nullable=True)
+    p10_nusd = dy.Int64(nullable=True)
+    p50_nusd = dy.Int64(nullable=True)
+    p90_nusd = dy.Int64(nullable=True)
+    p_npv_positive = dy.Float64(nullable=True)
+    npv_p90_nusd = dy.Int64(nullable=True)
+    one_off_nusd = dy.Int64()
+    payback_months = dy.Float64(nullable=True)
+    saving_per_1000_calls_nusd = dy.Int64(nullable=True)  # before people cost
+    break_even_calls_month = dy.Float64(nullable=True)  # null: never pays
+    chosen = dy.Bool()
+
+
+class PilotPlanTable(dy.Schema):
+    """One row a pilot that could decide a task, as it is or tuned; the highest expected value first."""
+
+    rank = dy.Int64(min=1)
+    task_id = dy.String(primary_key=True)
+    mode = dy.String(primary_key=True, check=lambda c: c.is_in(MODES))
+    slm = dy.String(nullable=True)
+    calls = dy.Int64()  # to ask, at most
+    p_shown = dy.Float64(min=0, max=1)  # chance that by then the bound without a prior meets the target
+    p_parity = dy.Float64(min=0, max=1)
+    worth_if_shown_nusd = dy.Int64(nullable=True)  # median NPV where parity holds; null: no month or no price
+    cost_nusd = dy.Int64()  # people and calls of the pilot
+    value_nusd = dy.Int64(nullable=True)  # p_shown x worth - cost; null: no month or no price
+    in_loop = dy.Bool()  # answers to logged prompts reach grade B at most: outcomes of sessions are asked as well
+
+
+class ActionsTable(dy.Schema):
+    """One row a task: what to do, by the decision table of the contract."""
+
+    task_id = dy.String(primary_key=True)
+    evidence = dy.String(check=lambda c: c.is_in(EVIDENCE_WORDS))
+    action = dy.String(check=lambda c: c.is_in(ACTIONS))
+    keep_because = dy.String(nullable=True, check=lambda c: c.is_in(KEEP_REASONS))
+    mode = dy.String(nullable=True, check=lambda c: c.is_in(MODES))
+    slm = dy.String(nullable=True)
+    levers = dy.List(
+        dy.Struct({"name": dy.String(), "saving_month_nusd": dy.Int64(nullable=True), "note": dy.String()})
+    )
+    ladder = dy.List(  # cache, code, prompt caching, batch rate, and what each rests on
+        dy.Struct(
+            {
+                "name": dy.String(),
+                "serves": dy.Bool(),
+                "saving_month_nusd": dy.Int64(nullable=True),
+                "rests_on": dy.String(),
+            }
+        )
+    )
+    candidates = dy.List(  # the parity of one as it is: by its own prior, or, where it was graded, on all the evidence
+        dy.Struct(
+            {
+                "slm": dy.String(),
+                "accepted": dy.Bool(),
+                "reason": dy.String(),
+                "p_parity": dy.Float64(nullable=True),
+                "a_lo90": dy.Float64(nullable=True),
+                "a_hi90": dy.Float64(nullable=True),
+            }
+        )
+    )
+    flips = dy.List(dy.String())  # sentences: which fact, at which value, changes the answer
+    reasons = dy.List(dy.String())
+
+
+class AssumptionsTable(dy.Schema):
+    """One row an assumption that a figure rests on: visible, sourced, dated and editable."""
+
+    name = dy.String(primary_key=True)
+    value = dy.String()
+    unit = dy.String()
+    source = dy.String()
+    date = dy.String()  # ISO day
+    kind = dy.String(check=lambda c: c.is_in(("fact", "judgement")))
