@@ -33,6 +33,7 @@ FLOORS = (
 )
 ROOF = {
     "run",
+    "settings",
     "stages",
     "deciding",
     "succession",
