@@ -41,6 +41,15 @@ class Shared:
     parity: np.ndarray
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What every option of every task is valued with."""
+
+    assumptions: Assumptions
+    shared: Shared
+    seed: int
+
+
 def draw_shared(assumptions: Assumptions, month: Month, *, seed: int, draws: int) -> Shared:
     """Return the shared draws.
 

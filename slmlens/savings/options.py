@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,11 @@ import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import SmallModel, nearest, small_models
+from slmlens.savings.deployments import Deployment, deployments
 from slmlens.savings.montecarlo import (
-    Shared,
+    Setting,
     Worth,
     draw_parity,
-    draw_price,
     draw_ranks,
     draw_volume,
     payback_months,
@@ -26,20 +25,7 @@ from slmlens.savings.volumes import Volume
 from slmlens.suitability.decide import PROGRAM_FROM
 from slmlens.tables import NUSD_PER_USD
 
-_NUSD_PER_TOKEN = NUSD_PER_USD / 1_000_000
-_Z90 = 1.2816
-_SPREAD_BOUNDS = (0.15, 0.8)
 _EQUAL_FROM = 0.99
-_SEVERAL_LISTINGS = 2
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What every option of every task is valued with."""
-
-    assumptions: Assumptions
-    shared: Shared
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,7 @@ class Option:
 
     :param worth: Draws; None: no month or no price.
     :param one_off_usd: People cost if it goes ahead, pilot included.
-    :param monthly_usd: People cost a month.
+    :param monthly_usd: People cost a month, and what runs whether or not a call comes, such as GPUs.
     :param saved_nusd: Central saving a call of the task, before people cost; None: no price.
     """
 
@@ -69,7 +55,13 @@ class Option:
 
 @dataclass(frozen=True)
 class _Move:
-    """Where the calls would go."""
+    """Where the calls would go.
+
+    :param saved: Draws of the saving a call of the task, in nano-USD.
+    :param central: Its central value.
+    :param fixed_usd: Fixed cost a month beside people, such as that of GPUs.
+    :param fixed_drawn: Its draws.
+    """
 
     what: str
     deployment: str
@@ -78,6 +70,8 @@ class _Move:
     saved: np.ndarray | float
     central: float
     holds: np.ndarray | float
+    fixed_usd: float = 0.0
+    fixed_drawn: np.ndarray | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,16 @@ class _Case:
         if not isinstance(found, dict):
             return None
         return draw_parity(self.ranks, found["quantiles"], float(str(verdict["a_needed"])))
+
+
+def best_by_action(options: Sequence[Option]) -> dict[str, Option]:
+    """Return by action its best deployment: of the highest expected NPV; without a month, of the highest saving."""
+    best: dict[str, Option] = {}
+    for option in options:
+        known = best.get(option.action)
+        if known is None or _rank(option) > _rank(known):
+            best[option.action] = option
+    return best
 
 
 def task_options(
@@ -149,17 +153,6 @@ def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: A
     return nearest([model for model in accepted if model.active_b >= 0.95 * size], size) or nearest(accepted, size)
 
 
-def slm_call_nusd(model: SmallModel, volume: Volume, assumptions: Assumptions) -> float | None:
-    """Return the central cost of a call of the task at a hosted small model, in nano-USD; None: no token counts."""
-    if volume.input_tokens is None or volume.output_tokens is None or model.usd_in is None or model.usd_out is None:
-        return None
-    discount = 1 - assumptions.central("slm_cached_price")
-    inside = volume.input_tokens - discount * volume.cached_tokens
-    outside = volume.output_tokens * assumptions.central("slm_output_factor")
-    tokens = inside * model.usd_in + outside * model.usd_out
-    return tokens * _NUSD_PER_TOKEN * assumptions.central("tokenizer_ratio")
-
-
 def break_even_calls(option: Option, horizon_months: float) -> float | None:
     """Return the calls a month that repay an option's people cost over the horizon; None: never, or no price."""
     if option.saved_nusd is None or option.saved_nusd <= 0:
@@ -191,6 +184,11 @@ def savings_row(option: Option, volume: Volume, assumptions: Assumptions, *, cho
     }
 
 
+def _rank(option: Option) -> float:
+    expected = option.expected_npv
+    return (option.saved_nusd or 0.0) if expected is None else expected
+
+
 def _payback(option: Option, volume: Volume, assumptions: Assumptions) -> float | None:
     if volume.billed_month is None or option.saved_nusd is None or option.action == "keep":
         return None
@@ -220,22 +218,30 @@ def _without_model(action: str, share: float, case: _Case) -> Option:
 
 
 def _to_slm(mode: str, slm: SmallModel, holds: np.ndarray, case: _Case) -> list[Option]:
-    assumptions, shared = case.setting.assumptions, case.setting.shared
-    central = slm_call_nusd(slm, case.volume, assumptions)
-    if central is None:
-        return []
-    price = draw_price(slm.name, _spread(slm, assumptions), seed=case.setting.seed, draws=shared.prices.size)
-    drawn = central / assumptions.central("tokenizer_ratio") * shared.tokens * shared.prices * price
-    if mode == "tuned":
-        drawn = drawn * shared.tuned
-        central *= assumptions.central("hosted_tuned_price_factor")
-    verb, deployment = ("swap", "hosted-base") if mode == "swap" else ("tune", "hosted-tuned")
+    verb = "swap" if mode == "swap" else "tune"
+    options = []
+    for deployment in deployments(slm, mode, case.volume, case.setting):
+        move = _to_deployment(verb, deployment, mode, slm, holds, case)
+        options.append(_option(f"migrate-{verb}", move, case, pilot=False))
+        options.append(_option(f"pilot-{verb}", move, case, pilot=True))
+    return options
+
+
+def _to_deployment(
+    verb: str, deployment: Deployment, mode: str, slm: SmallModel, holds: np.ndarray, case: _Case
+) -> _Move:
     now = case.volume.call_nusd or 0.0
-    move = _Move(verb, deployment, mode, slm.name, now - drawn, now - central, holds)
-    return [
-        _option(f"migrate-{verb}", move, case, pilot=False),
-        _option(f"pilot-{verb}", move, case, pilot=True),
-    ]
+    return _Move(
+        what=verb,
+        deployment=deployment.name,
+        mode=mode,
+        slm=slm.name,
+        saved=now - deployment.drawn,
+        central=now - deployment.call_nusd,
+        holds=holds,
+        fixed_usd=deployment.month_usd,
+        fixed_drawn=deployment.month_drawn,
+    )
 
 
 def _to_smaller(smaller_saving: tuple[str, float], holds: np.ndarray, case: _Case) -> Option:
@@ -255,7 +261,7 @@ def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
     elif case.calls is not None:
         # Without a pilot the work is spent before anyone knows whether parity holds.
         early, late = (before, once) if pilot else (once, 0.0)
-        gross = case.calls * move.saved
+        gross = case.calls * move.saved - move.fixed_drawn * NUSD_PER_USD
         worth = value(case.setting.shared, gross, move.holds, before_usd=early, once_usd=late, monthly_usd=monthly)
     return Option(
         action=action,
@@ -264,7 +270,7 @@ def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
         slm=move.slm,
         worth=worth,
         one_off_usd=before + once,
-        monthly_usd=monthly,
+        monthly_usd=monthly + move.fixed_usd,
         saved_nusd=_central(move, case.volume),
     )
 
@@ -273,11 +279,3 @@ def _central(move: _Move, volume: Volume) -> float | None:
     if volume.seat_only:
         return 0.0
     return None if volume.call_nusd is None else move.central
-
-
-def _spread(model: SmallModel, assumptions: Assumptions) -> float:
-    """Return the log-sd of a model's price over its listings; the cheapest of several is their 10th percentile."""
-    if (model.listings or 0) < _SEVERAL_LISTINGS or not model.usd_out_min or not model.usd_out or not model.usd_in_min:
-        return assumptions.central("price_spread_listings")
-    ratio = ((model.usd_in or 0.0) + model.usd_out) / (model.usd_in_min + model.usd_out_min)
-    return float(np.clip(math.log(ratio) / _Z90, *_SPREAD_BOUNDS))

@@ -10,7 +10,8 @@ import polars as pl
 
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import small_models
-from slmlens.savings.options import Option, slm_call_nusd
+from slmlens.savings.deployments import slm_call_nusd
+from slmlens.savings.options import Option, best_by_action
 from slmlens.savings.volumes import Volume
 from slmlens.suitability.judge import LOOP_STEPS
 from slmlens.suitability.posterior import LOOKS, Graded, prior_free_bound
@@ -39,7 +40,7 @@ def pilot_rows(
         return []
     return [
         row
-        for option in options
+        for option in best_by_action(options).values()
         if option.action in ("pilot-swap", "pilot-tune")
         for row in _of_mode(option, volume, verdict, assumptions)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from slmlens.savings.assumptions import Assumptions
-from slmlens.savings.options import Option, break_even_calls
+from slmlens.savings.options import Option, best_by_action, break_even_calls
 from slmlens.savings.volumes import Volume
 from slmlens.suitability.decide import Decision
 
@@ -34,7 +34,7 @@ def flips(
     condition = "if it held parity, " if found else ""
     if volume.call_nusd is None:
         found.append(_unpriced(volume))
-    for option in options:
+    for option in best_by_action(options).values():
         if option.action in _CALLED and not _marginal(option, verdict, assumptions):
             sentence = _by_volume(option, volume, assumptions)
             found += [condition + sentence] if sentence else []
