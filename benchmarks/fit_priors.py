@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit
+from scipy.stats import t as student_t
 
 from benchmarks.outcomes import read_outcomes, units_of
 from benchmarks.scorers import (
@@ -37,8 +39,7 @@ Row = dict[str, str | float | int]
 
 TARGET = Path(__file__).resolve().parents[1] / "slmlens" / "suitability" / "priors.csv"
 STRONG_7B = ("mistral-7b", "mistral-7b-instruct", "zephyr-7b-beta")
-"""Bases of 7B that LoRA Land tunes without breakdowns; the 2-3B ones are phi-2, gemma-2b and gemma-2b-instruct."""
-SMALLER = ("phi-2", "gemma-2b", "gemma-2b-instruct")
+"""Bases of 7B that LoRA Land tunes without breakdowns."""
 CLASSES = ("covid", "customer_support", "dbpedia", "jigsaw", "legal", "reuters", "glue_sst2", "glue_cola")
 PAIRS = ("glue_qnli", "glue_mnli", "glue_mrpc", "glue_qqp", "glue_wnli", "boolq")
 EXTRACTION = ("bc5cdr", "conllpp")
@@ -67,6 +68,9 @@ BFCL_V4 = {
 }
 V4_MODELS = {"tuned": 11, "swap": 15}
 """Call-tuned small models up to 8B and generic ones up to about 15B in BFCL v4 of 2025-12-16."""
+TUNED_SERIES = (r"xLAM-2", r"^Hammer2\.1")
+"""Series of call-tuned models of one generation in several sizes."""
+TUNED_BENCHMARKS = ("bfcl_v4_nonlive_ast", "bfcl_v4_live", "bfcl_v4_multi_turn", "bfcl_v4_irrelevance")
 LORA_LAND = "LoRA Land (arXiv 2405.00732) table 12"
 V4 = "BFCL v4 (2025-12-16)"
 PSEUDO_ITEMS = 100
@@ -159,7 +163,7 @@ def swap_rows(units: pl.DataFrame, catalogue: pl.DataFrame) -> list[Row]:
     return rows
 
 
-def tuned_rows(lora: pl.DataFrame, v4: pl.DataFrame, swap_weight: float) -> list[Row]:
+def tuned_rows(lora: pl.DataFrame, v4: pl.DataFrame, catalogue: pl.DataFrame, swap_weight: float) -> list[Row]:
     """Return the means of the tuned prior by kind of answer, its slope by size and its weight.
 
     LoRA Land is one source, so that what its tasks say of one another says too little of another source: the weight is
@@ -182,26 +186,57 @@ def tuned_rows(lora: pl.DataFrame, v4: pl.DataFrame, swap_weight: float) -> list
         medians = v4.filter(pl.col("BFCL v4 subtask").is_in(tasks)).get_column("FT-SLM med") / 100
         told = f"{V4}: median of {V4_MODELS['tuned']} call-tuned models up to 8B, mean of {len(tasks)} subtasks"
         rows.append(row("tuned", term, medians.mean(), len(tasks), told))
-    told = f"{LORA_LAND}: per ln(billions of parameters / {TUNED_REFERENCE_B:g}), 2-3B against 7B bases, 2.5 to 7.2"
-    rows.append(row("tuned", "log_params_b", size_slope(lora), 30, told))
+    rows += tuned_size_rows(lora, catalogue)
     own = tuned_kappa(lora)
     told = f"the swap prior's weight where it is lower: {LORA_LAND} alone, tasks left out one by one, says {own:.1f}"
     rows.append(row("tuned", "kappa", min(own, swap_weight), 24, told, fact=False))
     return rows
 
 
-def size_slope(lora: pl.DataFrame) -> float:
-    """Return the mean gap in logits between tuned 7B and tuned 2-3B bases, per ln of size; tasks equally weighted."""
-    clipped = pl.col("fine_tuned").clip(0.01, 0.99)
-    logits = (clipped / (1 - clipped)).log()
-    kept = lora.filter(pl.col("base_model").is_in([*STRONG_7B, *SMALLER]))
-    gaps = kept.group_by("task").agg(
-        gap=logits.filter(pl.col("base_model").is_in(STRONG_7B)).mean()
-        - logits.filter(pl.col("base_model").is_in(SMALLER)).mean(),
-        step=pl.col("params_b").filter(pl.col("base_model").is_in(STRONG_7B)).log().mean()
-        - pl.col("params_b").filter(pl.col("base_model").is_in(SMALLER)).log().mean(),
+def tuned_size_slopes(lora: pl.DataFrame, catalogue: pl.DataFrame) -> dict[str, float]:
+    """Return, by series of tuned models of one generation, the mean slope of the logit of a score in ln(size).
+
+    Two are call-tuned for BFCL. Of LoRA Land's bases only Gemma has two sizes: between other families, size and family
+    can't be told apart, and two families of one size lie as far apart as 2-3B and 7B do.
+    """
+    tasks = {task for own in KINDS.values() for task in own}
+    gemma = lora.filter(pl.col("base_model").str.starts_with("gemma") & pl.col("task").is_in(tasks))
+    found = {"Gemma": [_slope(one["params_b"], one["fine_tuned"]) for one in gemma.partition_by("task")]}
+    for pattern in TUNED_SERIES:
+        own = catalogue.filter(pl.col("model").str.contains(pattern))
+        scores = [own.select("params_b", pl.col(name).cast(pl.Float64) / 100) for name in TUNED_BENCHMARKS]
+        found[pattern.strip("^").replace("\\", "")] = [_slope(*score) for score in scores]
+    return {name: float(np.mean(slopes)) for name, slopes in found.items()}
+
+
+def _slope(params_b: pl.Series, score: pl.Series) -> float:
+    return float(np.polyfit(params_b.log().to_numpy(), logit(score.clip(0.01, 0.99).to_numpy()), 1)[0])
+
+
+def slope_interval(slopes: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return the mean slope over series, its 90 % interval (t), and the standard deviation of that of a further one."""
+    found = np.array(slopes)
+    n, sd = len(found), float(found.std(ddof=1))
+    half = float(student_t.ppf(0.95, n - 1)) * sd / n**0.5
+    mean = float(found.mean())
+    return mean, mean - half, mean + half, sd * (1 + 1 / n) ** 0.5
+
+
+def tuned_size_rows(lora: pl.DataFrame, catalogue: pl.DataFrame) -> list[Row]:
+    """Return what size is worth to a tuned model: slope, doubt about it, and the smallest size measured."""
+    slopes = tuned_size_slopes(lora, catalogue)
+    mean, lo, hi, sd = slope_interval(list(slopes.values()))
+    each = ", ".join(f"{name} {slope:+.2f}" for name, slope in slopes.items())
+    told = (
+        f"per ln(billions of parameters / {TUNED_REFERENCE_B:g}): mean of three series of tuned models ({each}; "
+        f"{LORA_LAND}, BFCL v4); 90 % interval {lo:+.2f} to {hi:+.2f}, so that an effect of size is not established"
     )
-    return float(gaps.get_column("gap").mean() / gaps.get_column("step").mean())
+    smallest = catalogue.filter(pl.col("model").str.contains("|".join(TUNED_SERIES))).get_column("params_b").min()
+    return [
+        row("tuned", "log_params_b", mean, len(slopes), told),
+        row("tuned", "log_params_b_sd", sd, len(slopes), "standard deviation of the slope of a further series"),
+        row("tuned", "params_min", float(smallest), len(slopes), "billions of parameters of the smallest tuned model"),
+    ]
 
 
 def tuned_left_out(lora: pl.DataFrame) -> pl.DataFrame:
@@ -275,7 +310,7 @@ def fit_priors(shared: Path, date: str) -> pl.DataFrame:
     weight = next(float(r["value"]) for r in swap if (r["mode"], r["term"]) == ("swap_dated", "kappa"))
     rows = [
         *swap,
-        *tuned_rows(lora, v4, weight),
+        *tuned_rows(lora, v4, catalogue, weight),
         *published_rows(lora, v4),
         *measured_parity_rows(units),
     ]

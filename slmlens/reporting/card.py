@@ -224,13 +224,19 @@ def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
 
 def _candidates(candidates: Sequence[Json]) -> list[Json]:
     """Return the first few models: those still in the running, the likeliest first, before those ruled out."""
-    ranked = sorted(candidates, key=lambda entry: (not entry["accepted"], -(entry.get("p_parity") or 0)))
+    ranked = sorted(candidates, key=lambda entry: (not entry["accepted"], -max(chances_of(entry).values(), default=0)))
     return [{**entry, "chance": _chance_of(entry)} for entry in ranked[:_LIST_ITEMS]]
 
 
+def chances_of(candidate: Json) -> dict[str, float]:
+    """Return the chance of parity of a small model as it is and tuned on the task, by these words, where known."""
+    known = {"as it is": candidate.get("p_parity"), "tuned": candidate.get("p_parity_tuned")}
+    return {how: chance for how, chance in known.items() if chance is not None}
+
+
 def _chance_of(candidate: Json) -> str:
-    p_parity = candidate.get("p_parity")
-    return "" if p_parity is None else f"{percent(p_parity)} chance of parity as it is"
+    said = ", ".join(f"{percent(chance)} {how}" for how, chance in chances_of(candidate).items())
+    return f"chance of parity {said}" if said else ""
 
 
 def _further_levers(task: Json) -> list[Json]:

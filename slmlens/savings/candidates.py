@@ -1,88 +1,183 @@
-"""The small models of the catalogue for one task: which it can take, and each one's chance of parity as it is."""
+"""The small models of the catalogue for one task: which it can take, and each one's chance of parity, by mode."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import Needs, SmallModel, rejection, remark, small_models
+from slmlens.savings.options import serving_model
 from slmlens.savings.volumes import Volume
-from slmlens.suitability.posterior import beliefs_by_prior
-from slmlens.suitability.priors import SlmFacts, swap_prior_of
-from slmlens.suitability.signals import output_tokens
+from slmlens.suitability.judge import ANY_MODEL
+from slmlens.suitability.posterior import Floor, Posterior, beliefs_by_prior, posterior_at
+from slmlens.suitability.priors import Prior, SlmFacts, swap_prior_of, tuned_prior_of
+from slmlens.suitability.signals import output_tokens, turn_depth
+from slmlens.tables import MODES
 
 MEDIA_SHARE = 0.01
 """Share of prompts with an image, audio or video from which a model has to read them."""
+Chance = tuple[float | None, float | None, float | None]
+"""P(parity), and the ends of the 90 % interval of A; None: not known."""
+Graded = Mapping[tuple[str, str], float]
+"""P(parity) by mode and name of each small model that was graded on a task."""
+_UNKNOWN: Chance = (None, None, None)
+_SUFFIX = {"swap": "", "tuned": "_tuned"}
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The small models for one task.
+
+    :param accepted: Models that it can take.
+    :param rows: A row for every model of the catalogue: ``slm, accepted, reason`` and, as it is and again with
+        ``_tuned``, ``p_parity, a_lo90, a_hi90`` (null where it is ruled out): by its own prior and what the probes say;
+        if it was graded, P(parity) on all the evidence (the interval only of the one that the verdict is for).
+    :param verdict: The row of ``VerdictsTable``, in which a mode that named no model holds what is believed of the one
+        that it is priced with. The word stays as it is.
+    """
+
+    accepted: list[SmallModel]
+    rows: list[dict[str, object]]
+    verdict: Mapping[str, object]
 
 
 def candidates_of(
-    volume: Volume, verdict: Mapping[str, object], graded: Mapping[str, float], assumptions: Assumptions
-) -> tuple[list[SmallModel], list[dict[str, object]]]:
-    """Return the models a task can take, and a row for every model of the catalogue.
+    volume: Volume, verdict: Mapping[str, object], graded: Graded, assumptions: Assumptions
+) -> Candidates:
+    """Return the small models for a task, each with its chances.
 
     :param verdict: Row of ``VerdictsTable``.
-    :param graded: P(parity) by the name of each small model that was graded on the task as it is.
-    :returns: Models, and rows ``slm, accepted, reason, p_parity, a_lo90, a_hi90``: what its prior says of it as it is,
-        by size, year and call tuning (null where it is ruled out); if it was graded, P(parity) on all the
-        evidence (the interval is then the verdict's).
     """
     signals = _signals(verdict)
-    media = frozenset({"image"}) if (signals.get("media_share") or 0) >= MEDIA_SHARE else frozenset[str]()
-    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
-    accepted, reasons = [], {}
-    for model in small_models():
-        why = rejection(
-            model,
-            needs,
-            headroom=assumptions.central("window_headroom"),
-            tokenizer_ratio=assumptions.central("tokenizer_ratio"),
-        )
-        reasons[model.name] = why or remark(model, needs)
-        accepted += [] if why else [model]
-    chances = {**_chances(accepted, verdict, signals), **{slm: {"p_parity": p} for slm, p in graded.items()}}
-    taken = {model.name for model in accepted}
+    reasons = _reasons(volume, verdict, signals, assumptions)
+    accepted = [model for model in small_models() if not reasons[model.name][0]]
+    basis = _basis(verdict, signals)
+    chances = {mode: _chances(mode, accepted, verdict, basis, graded) for mode in MODES}
+    own, priced = {}, dict[str, list[str]]()
+    for mode in MODES:
+        model = serving_model(verdict[mode], accepted, assumptions)
+        if model is None or basis is None:
+            continue
+        priced.setdefault(model.name, []).append({"swap": "as it is", "tuned": "tuned"}[mode])
+        if _names_no_model(verdict[mode]):
+            own[mode] = basis.posterior(mode, basis.prior(mode, model)).as_parity(model.name)
     rows = [
-        {"slm": slm, "accepted": slm in taken, "reason": reason}
-        | {name: chances.get(slm, {}).get(name) if slm in taken else None for name in ("p_parity", "a_lo90", "a_hi90")}
-        for slm, reason in reasons.items()
+        _row(slm, ruled_out, note, priced.get(slm, ()), {mode: chances[mode].get(slm, _UNKNOWN) for mode in MODES})
+        for slm, (ruled_out, note) in reasons.items()
     ]
-    return accepted, rows
+    return Candidates(accepted, rows, {**verdict, **own})
 
 
-def graded_as_is(evidence: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return task_id -> small model -> P(parity) of the small models graded as they are.
+def graded_models(evidence: pl.DataFrame) -> dict[str, dict[tuple[str, str], float]]:
+    """Return task_id -> (mode, small model) -> P(parity) of the small models that were graded.
 
     :param evidence: ``EvidenceTable``.
     """
-    graded = evidence.filter((pl.col("mode") == "swap") & pl.col("slm").is_not_null()).drop_nulls("p_parity")
-    found: dict[str, dict[str, float]] = {}
-    for task_id, slm, p_parity in graded.sort("task_id", "slm").select("task_id", "slm", "p_parity").iter_rows():
-        found.setdefault(task_id, {})[slm] = p_parity
+    graded = evidence.filter(pl.col("slm").is_not_null()).drop_nulls("p_parity").sort("task_id", "mode", "slm")
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for task_id, mode, slm, p_parity in graded.select("task_id", "mode", "slm", "p_parity").iter_rows():
+        found.setdefault(task_id, {})[mode, slm] = p_parity
     return found
 
 
+@dataclass(frozen=True)
+class _Basis:
+    """What the chances of all models rest on.
+
+    :param needed: Equally likely values of the least A.
+    :param cut: No A above this; None: not known.
+    :param floor: What a probe says of a tuned model; None: none learned the task.
+    """
+
+    output_kind: str
+    output_tokens: float
+    turn_depth: float
+    needed: NDArray[np.float64]
+    cut: float | None
+    floor: Floor | None
+
+    def prior(self, mode: str, model: SmallModel) -> Prior:
+        facts = SlmFacts(model.name, model.params_b, model.tool_tuned, model.released)
+        if mode == "tuned":
+            return tuned_prior_of(facts, self.output_kind, self.turn_depth)
+        return swap_prior_of(facts, self.output_tokens, calls_tools=self.output_kind == "tool_call")
+
+    def posterior(self, mode: str, prior: Prior) -> Posterior:
+        return posterior_at(prior, self.needed, floor=self.floor if mode == "tuned" else None, cut=self.cut)
+
+    def chances(self, mode: str, models: Sequence[SmallModel]) -> list[Chance]:
+        priors = [self.prior(mode, model) for model in models]
+        if mode == "swap" or self.floor is None:
+            columns = [column.tolist() for column in beliefs_by_prior(priors, self.needed, self.cut)]
+            return list(zip(*columns, strict=True))
+        found: dict[tuple[float, float], Chance] = {}
+        for prior in priors:
+            if (prior.a, prior.b) not in found:
+                belief = self.posterior(mode, prior)
+                found[prior.a, prior.b] = (belief.p_parity, *belief.interval(0.90))
+        return [found[prior.a, prior.b] for prior in priors]
+
+
+def _basis(verdict: Mapping[str, object], signals: Mapping[str, float | None]) -> _Basis | None:
+    """Return what the chances rest on; None: the task has no answer to judge by."""
+    if verdict["swap"] is None:
+        return None
+    at, spread = signals.get("tuned_floor"), signals.get("tuned_floor_sd")
+    return _Basis(
+        output_kind=str(verdict["output_kind"]),
+        output_tokens=output_tokens({name: signals.get(name) for name in ("output_tokens_mean", "output_chars_mean")}),
+        turn_depth=turn_depth({"turn_depth": signals.get("turn_depth")}),
+        needed=np.array(verdict["a_needed_at"], dtype=np.float64),
+        cut=signals.get("ceiling_mode_hi90"),
+        floor=None if at is None or spread is None else Floor(at, spread),
+    )
+
+
 def _chances(
-    models: Sequence[SmallModel], verdict: Mapping[str, object], signals: Mapping[str, float | None]
-) -> dict[str, dict[str, float]]:
-    """Return ``p_parity, a_lo90, a_hi90`` by model; none where the task has no answer to judge by."""
-    if not models or verdict["swap"] is None:
+    mode: str, models: Sequence[SmallModel], verdict: Mapping[str, object], basis: _Basis | None, graded: Graded
+) -> dict[str, Chance]:
+    """Return the chances of the models by name; none where the task has no answer to judge by."""
+    if not models or basis is None:
         return {}
-    tokens = output_tokens({name: signals.get(name) for name in ("output_tokens_mean", "output_chars_mean")})
-    calls_tools = verdict["output_kind"] == "tool_call"
-    priors = [
-        swap_prior_of(SlmFacts(m.name, m.params_b, m.tool_tuned, m.released), tokens, calls_tools=calls_tools)
-        for m in models
-    ]
-    needed = np.array(verdict["a_needed_at"], dtype=np.float64)
-    found = beliefs_by_prior(priors, needed, signals.get("ceiling_mode_hi90"))
-    named = ("p_parity", "a_lo90", "a_hi90")
-    return {
-        model.name: dict(zip(named, map(float, row), strict=True))
-        for model, row in zip(models, zip(*found, strict=True), strict=True)
-    }
+    found = dict(zip((model.name for model in models), basis.chances(mode, models), strict=True))
+    parity = verdict[mode]
+    best = parity if isinstance(parity, Mapping) else {}
+    for (of, slm), p_parity in graded.items():
+        if of == mode:
+            ends = (best["a_lo90"], best["a_hi90"]) if best.get("slm") == slm else (None, None)
+            found[slm] = (p_parity, *ends)
+    return found
+
+
+def _reasons(
+    volume: Volume, verdict: Mapping[str, object], signals: Mapping[str, float | None], assumptions: Assumptions
+) -> dict[str, tuple[str, str]]:
+    """Return by model why it is ruled out (empty: it isn't), and what to know about it."""
+    media = frozenset({"image"}) if (signals.get("media_share") or 0) >= MEDIA_SHARE else frozenset[str]()
+    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
+    headroom, ratio = assumptions.central("window_headroom"), assumptions.central("tokenizer_ratio")
+    ruled_out = {m.name: rejection(m, needs, headroom=headroom, tokenizer_ratio=ratio) for m in small_models()}
+    return {m.name: (ruled_out[m.name], "" if ruled_out[m.name] else remark(m, needs)) for m in small_models()}
+
+
+def _row(
+    slm: str, ruled_out: str, note: str, priced: Sequence[str], chances: Mapping[str, Chance]
+) -> dict[str, object]:
+    counts = f"; priced {' and '.join(priced)}" if priced else ""
+    row: dict[str, object] = {"slm": slm, "accepted": not ruled_out, "reason": ruled_out or note + counts}
+    for mode, suffix in _SUFFIX.items():
+        found = _UNKNOWN if ruled_out else chances[mode]
+        row |= dict(zip((f"p_parity{suffix}", f"a_lo90{suffix}", f"a_hi90{suffix}"), found, strict=True))
+    return row
+
+
+def _names_no_model(parity: object) -> bool:
+    return isinstance(parity, Mapping) and str(parity["slm"]).startswith(ANY_MODEL)
 
 
 def _signals(verdict: Mapping[str, object]) -> dict[str, float | None]:

@@ -13,16 +13,26 @@ from slmlens.suitability.decide import OPEN_FROM, evidence_word
 from slmlens.suitability.gates import Signals, gate_of
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.learnable import Anchor, anchor_of, is_learnable
-from slmlens.suitability.posterior import Graded, Posterior, Target, meets_target, posterior_of_a, prior_free_bound
+from slmlens.suitability.posterior import (
+    Floor,
+    Graded,
+    Posterior,
+    Target,
+    meets_target,
+    posterior_of_a,
+    prior_free_bound,
+)
 from slmlens.suitability.priors import Prior, swap_prior, tuned_prior
 from slmlens.suitability.probes import Probed
 from slmlens.suitability.settings import AssessSettings
-from slmlens.suitability.signals import output_tokens
+from slmlens.suitability.signals import output_tokens, turn_depth
 
 GRADE_A_CALLS = 50
 GRADE_B_CALLS = 10
 LOOP_STEPS = 1.5
 """Steps a session from which a task is part of a loop, where agreement call by call is too little for grade A."""
+ANY_MODEL = "any of"
+"""How the name of a class of models begins, where no model was graded."""
 NOT_NAMED = "not named"
 """Stands for the name of a graded small model that has none."""
 MIN_REPEATED_PROMPTS = 10
@@ -102,6 +112,7 @@ class Judged:
     :param tuned: Verdict of small models tuned on the task.
     :param mode: The mode that the word is for.
     :param anchor: The lower anchor: the best probe on the whole answer.
+    :param floor: Where the anchor puts a tuned model, if a probe learned the task; else None.
     :param learnable: The student against null and constant; None: no probe applies.
     :param null_p: The smallest adjusted p-value; None without a student.
     :param no_signal: Why nothing can be learned, as a clause; None: no such sign.
@@ -117,6 +128,7 @@ class Judged:
     tuned: ModeVerdict
     mode: str
     anchor: Anchor | None
+    floor: Floor | None
     learnable: bool | None
     null_p: float | None
     no_signal: str | None
@@ -136,8 +148,9 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
     target = Target(settings.parity, settings.skill, seen.constant or 0.0, known_ceiling(seen), single=seen.single)
     anchor = anchor_of(seen.probed, seen.constant, settings)
     learnable = is_learnable(anchor, seen.probed, seen.constant, seen.adjusted, settings)
+    floor = _floor(anchor, settings) if anchor is not None and learnable else None
     swap = _swap(seen, target, settings)
-    tuned = _tuned(seen, target, anchor if learnable else None, settings)
+    tuned = _tuned(seen, target, floor, settings)
     mode = "swap" if _standing(swap) < _standing(tuned) else "tuned"
     chosen = swap if mode == "swap" else tuned
     gate = gate_of(seen.signals, settings)
@@ -159,6 +172,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         tuned=tuned,
         mode=mode,
         anchor=anchor,
+        floor=floor,
         learnable=learnable,
         null_p=min(seen.adjusted.values(), default=None),
         no_signal=no_signal,
@@ -218,35 +232,28 @@ def _swap(seen: Seen, target: Target, settings: AssessSettings) -> ModeVerdict:
     return _mode(seen, "swap", prior, target, None, settings)
 
 
-def _tuned(seen: Seen, target: Target, anchor: Anchor | None, settings: AssessSettings) -> ModeVerdict:
+def _tuned(seen: Seen, target: Target, floor: Floor | None, settings: AssessSettings) -> ModeVerdict:
     kind = seen.answers.kind if seen.answers else "empty"
-    prior = tuned_prior(kind, seen.signals["turn_depth"] or 1.0)
-    return _mode(seen, "tuned", prior, target, anchor.share if anchor else None, settings)
+    prior = tuned_prior(kind, turn_depth(seen.signals), params_b=settings.slm_params_b)
+    return _mode(seen, "tuned", prior, target, floor, settings)
+
+
+def _floor(anchor: Anchor, settings: AssessSettings) -> Floor:
+    return Floor(anchor.share.value - settings.anchor_delta, max(settings.anchor_sd, 3 * anchor.share.sd))
 
 
 def _mode(
-    seen: Seen, mode: str, prior: Prior, target: Target, anchor: Share | None, settings: AssessSettings
+    seen: Seen, mode: str, prior: Prior, target: Target, floor: Floor | None, settings: AssessSettings
 ) -> ModeVerdict:
     """Judge one mode, for the best of the models that were graded on it, or for any of the reference size."""
     cut = seen.ceiling.mode_hi90 if seen.ceiling else None
     options: list[Graded | None] = list(seen.graded.get(mode, [])) or [None]
-    posteriors = [
-        posterior_of_a(
-            prior,
-            target,
-            anchor=anchor,
-            anchor_delta=settings.anchor_delta,
-            anchor_sd=settings.anchor_sd,
-            cut=cut,
-            graded=graded,
-        )
-        for graded in options
-    ]
+    posteriors = [posterior_of_a(prior, target, floor=floor, cut=cut, graded=graded) for graded in options]
     best = int(np.argmax([posterior.p_parity for posterior in posteriors]))
     graded = options[best]
-    slm = graded.slm if graded else f"any of about {settings.slm_params_b:g}B"
-    grade = _grade(graded, anchor, looped=(seen.steps or 1.0) > LOOP_STEPS)
-    applies = anchor is not None or grade in {"A", "B"}
+    slm = graded.slm if graded else f"{ANY_MODEL} about {settings.slm_params_b:g}B"
+    grade = _grade(graded, probed=floor is not None, looped=(seen.steps or 1.0) > LOOP_STEPS)
+    applies = floor is not None or grade in {"A", "B"}
     return ModeVerdict(
         prior=prior,
         posterior=posteriors[best],
@@ -259,10 +266,10 @@ def _mode(
     )
 
 
-def _grade(graded: Graded | None, anchor: Share | None, *, looped: bool) -> str:
+def _grade(graded: Graded | None, *, probed: bool, looped: bool) -> str:
     if graded is not None and graded.n_eff >= GRADE_B_CALLS:
         return "A" if graded.n_eff >= GRADE_A_CALLS and not looped else "B"
-    return "D" if anchor is None else "C"
+    return "C" if probed else "D"
 
 
 def student_words(name: str) -> str:

@@ -89,6 +89,20 @@ class Graded:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """Where a tuned small model is expected at or above: its likelihood is Phi((A - at) / spread).
+
+    It only ever speaks against a low A; it can't show a high one.
+
+    :param at: What a student or program reached, less what a tuned model may fall short of it.
+    :param spread: How sure that is, as a standard deviation.
+    """
+
+    at: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class Posterior:
     """The posterior of A.
 
@@ -151,19 +165,27 @@ def posterior_of_a(
     prior: Prior,
     target: Target,
     *,
-    anchor: Share | None = None,
-    anchor_delta: float = 0.02,
-    anchor_sd: float = 0.03,
+    floor: Floor | None = None,
+    cut: float | None = None,
+    graded: Graded | None = None,
+) -> Posterior:
+    """Return the posterior of A: :func:`posterior_at` the least A that a target asks."""
+    return posterior_at(prior, target.nodes(), floor=floor, cut=cut, graded=graded)
+
+
+def posterior_at(
+    prior: Prior,
+    needed: Floats,
+    *,
+    floor: Floor | None = None,
     cut: float | None = None,
     graded: Graded | None = None,
 ) -> Posterior:
     """Return the posterior of A.
 
     :param prior: Beta prior.
-    :param target: What parity asks.
-    :param anchor: Agreement of a student or program. A tuned small model is expected at or above it, less
-        ``anchor_delta``: the likelihood is Phi((A - (a - delta)) / sd'), sd' = max(anchor_sd, 3 sd). It only ever
-        speaks against a low A; it can't show a high one.
+    :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
+    :param floor: What a probe says of a tuned model.
     :param cut: No A above this: the upper bound of C_mode.
     :param graded: Graded answers of the model itself: a binomial likelihood.
     """
@@ -173,16 +195,15 @@ def posterior_of_a(
     misses = graded.n_eff - hits if graded is not None else 0.0
     # Beta prior and binomial answers are conjugate, so that this part is exact on any grid
     mass = np.diff(betainc(prior.a + hits, prior.b + misses, _EDGES))
-    if anchor is not None:
-        spread = max(anchor_sd, 3 * anchor.sd)
-        mass = mass * ndtr((_CENTRES - (anchor.value - anchor_delta)) / spread)
+    if floor is not None:
+        mass = mass * ndtr((_CENTRES - floor.at) / floor.spread)
     if cut is not None and cut < 1:
         mass = np.where(_EDGES[:-1] < max(cut, _EDGES[1]), mass, 0.0)
     if mass.sum() <= 0:  # the answers lie so far above the cut that no probability is left under it
         mass[np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
     mass = mass / mass.sum()
     above = np.concatenate([[0.0], np.cumsum(mass)])
-    p_parity = float(np.mean(1 - np.interp(target.nodes(), _EDGES, above)))
+    p_parity = float(np.mean(1 - np.interp(needed, _EDGES, above)))
     return Posterior(
         mass,
         min(max(p_parity, 0.0), 1.0),

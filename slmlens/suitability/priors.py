@@ -21,7 +21,8 @@ SWAP_SIGNS = {"log_output_tokens": -1, "log_params_b": 1, "tool_tuned": 1, "rele
 """Signs that the fit of the swap prior may not cross: longer answers are harder, later and larger models better."""
 TUNED_REFERENCE_B = 7.2
 """Billions of parameters that the tuned prior's means are for."""
-TUNED_SMALLEST_B = 2.5
+_LEAST_KAPPA = 0.5
+"""Least weight that a widened prior keeps: that of a Jeffreys prior is 1, and it knows nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def _unit(mode: str, term: str) -> str:
         return "pseudo-calls"
     if term.startswith("released_"):
         return "year"
-    return "agreement" if mode == "tuned" and term != "log_params_b" else "logit"
+    if term == "params_min":
+        return "billion parameters"
+    return "agreement" if mode == "tuned" and not term.startswith("log_") else "logit"
 
 
 def swap_terms(
@@ -166,20 +169,44 @@ def swap_prior_of(model: SlmFacts, output_tokens: float | None, *, calls_tools: 
 
 
 def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_REFERENCE_B) -> Prior:
-    """Return the prior of a small model tuned on the task, by the kind of its answers.
+    """Return the prior of a small model tuned on the task, by the kind of its answers and its size.
+
+    What size is worth to a tuned model is known from three series of models only, so a smaller one is expected to be
+    worse *and* its prior weighs less: the doubt about the slope, ``log_params_b_sd``, is added to the Beta's variance.
 
     :param output_kind: One of ``tables.OUTPUT_KINDS``.
     :param turn_depth: Mean number of messages in a prompt.
-    :param params_b: Billions of parameters; a larger model than was measured is not taken to be better.
+    :param params_b: Billions of parameters; a larger model than the means are for is not taken to be better, nor one
+        smaller than any measured to be worse than that.
     """
-    value = _terms()
+    value = {term: x for (mode, term), x in _terms().items() if mode == "tuned"}
     multi_turn = output_kind == "tool_call" and turn_depth > MULTI_TURN_DEPTH
     kind = "tool_call_multi_turn" if multi_turn else output_kind
     words = "tool calls in several turns" if multi_turn else f"answers of kind {output_kind}"
-    size = float(np.log(np.clip(params_b, TUNED_SMALLEST_B, TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
-    odds = value["tuned", kind] / (1 - value["tuned", kind]) * np.exp(value["tuned", "log_params_b"] * size)
-    kappa = value["tuned", "kappa"]
-    return Prior(float(odds / (1 + odds)), kappa, f"prior by type ({words}), worth {kappa:.1f} calls")
+    smaller = float(np.log(np.clip(params_b, value["params_min"], TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
+    odds = value[kind] / (1 - value[kind]) * np.exp(value["log_params_b"] * smaller)
+    mean = float(odds / (1 + odds))
+    kappa = _widened(mean, value["kappa"], value["log_params_b_sd"] * smaller)
+    size = f", {params_b:g}B" if smaller < 0 else ""
+    return Prior(mean, kappa, f"prior by type ({words}{size}), worth {kappa:.1f} calls")
+
+
+def tuned_prior_of(model: SlmFacts, output_kind: str, turn_depth: float) -> Prior:
+    """Return the prior of a named small model tuned on a task: by its size, as nothing else of it was measured.
+
+    :param model: The small model.
+    :param output_kind: One of ``tables.OUTPUT_KINDS``.
+    :param turn_depth: Mean number of messages in a prompt.
+    """
+    prior = tuned_prior(output_kind, turn_depth, params_b=model.params_b)
+    return Prior(prior.mean, prior.kappa, f"{model.name}: {prior.note}")
+
+
+def _widened(mean: float, kappa: float, logit_sd: float) -> float:
+    """Return the weight of the Beta whose variance is larger by a doubt about its mean on the logit scale."""
+    bernoulli = mean * (1 - mean)
+    variance = bernoulli / (kappa + 1) + (bernoulli * logit_sd) ** 2
+    return max(bernoulli / variance - 1, _LEAST_KAPPA)
 
 
 def published_parity() -> pl.DataFrame:

@@ -28,7 +28,7 @@ def verdict_row(
         "output_kind": seen.answers.kind if seen.answers else "empty",
         "weak_comparator": seen.answers.weak if seen.answers else False,
         "n_ok": seen.n_ok,
-        "signals": _signal_rows(seen),
+        "signals": _signal_rows(seen, judged),
         "failures": failures,
         "ceiling_pair": pair.value if pair else None,
         "ceiling_lo90": pair.lo90 if pair else None,
@@ -62,8 +62,8 @@ def _parity(seen: Seen, mode: ModeVerdict) -> dict[str, object] | None:
     return mode.posterior.as_parity(mode.slm) if seen.answers is not None else None
 
 
-def _signal_rows(seen: Seen) -> list[dict[str, object]]:
-    """Signals by name: those of the calls, and those of the parsed answers."""
+def _signal_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
+    """Signals by name: those of the calls, those of the parsed answers, and what a probe says of a tuned model."""
     signals = dict(seen.signals)
     if seen.answers is not None:
         codes = seen.answers.joint_codes()
@@ -76,6 +76,8 @@ def _signal_rows(seen: Seen) -> list[dict[str, object]]:
     if seen.ceiling is not None:
         signals["determinism"] = seen.ceiling.repeats_equal
         signals["ceiling_mode_lo90"], signals["ceiling_mode_hi90"] = seen.ceiling.mode_lo90, seen.ceiling.mode_hi90
+    if judged.floor is not None:
+        signals["tuned_floor"], signals["tuned_floor_sd"] = judged.floor.at, judged.floor.spread
     return [{"name": name, "value": value} for name, value in sorted(signals.items())]
 
 

@@ -62,6 +62,11 @@ def output_tokens(row: dict[str, float | None]) -> float:
     return logged if logged is not None else (row["output_chars_mean"] or 1.0) / CHARS_PER_TOKEN
 
 
+def turn_depth(row: dict[str, float | None]) -> float:
+    """Return the mean number of messages in a prompt of a row of :func:`task_signals`; 1 where it is unknown."""
+    return row["turn_depth"] or 1.0
+
+
 def _volume(calls: pl.DataFrame) -> pl.DataFrame:
     span = (pl.col("started_at").max() - pl.col("started_at").min()).dt.total_seconds() / _SECONDS_PER_DAY
     return calls.group_by("task_id").agg(

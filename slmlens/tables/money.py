@@ -65,7 +65,7 @@ class ActionsTable(dy.Schema):
             }
         )
     )
-    candidates = dy.List(  # the parity of one as it is: by its own prior, or, where it was graded, on all the evidence
+    candidates = dy.List(  # parity of each as it is, and tuned: by its own prior and the probes, or as it was graded
         dy.Struct(
             {
                 "slm": dy.String(),
@@ -74,6 +74,9 @@ class ActionsTable(dy.Schema):
                 "p_parity": dy.Float64(nullable=True),
                 "a_lo90": dy.Float64(nullable=True),
                 "a_hi90": dy.Float64(nullable=True),
+                "p_parity_tuned": dy.Float64(nullable=True),
+                "a_lo90_tuned": dy.Float64(nullable=True),
+                "a_hi90_tuned": dy.Float64(nullable=True),
             }
         )
     )

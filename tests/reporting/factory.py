@@ -346,7 +346,14 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
             {"name": "code", "serves": s.action == "code", "saving_month_nusd": None, "rests_on": "rules"},
         ],
         "candidates": [
-            {"slm": m, "accepted": ok, "reason": why, "p_parity": 0.2 if ok else None, "a_lo90": None, "a_hi90": None}
+            {
+                "slm": m,
+                "accepted": ok,
+                "reason": why,
+                **dict.fromkeys(("a_lo90", "a_hi90", "a_lo90_tuned", "a_hi90_tuned")),
+                "p_parity": 0.2 if ok else None,
+                "p_parity_tuned": 0.4 if ok else None,
+            }
             for m, ok, why in s.candidates
         ],
         "flips": list(s.flips),

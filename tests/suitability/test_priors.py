@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmlens.suitability.posterior import Target, posterior_of_a
 from slmlens.suitability.priors import (
     SWAP_SIGNS,
     SlmFacts,
@@ -17,6 +18,7 @@ from slmlens.suitability.priors import (
     swap_prior_of,
     swap_terms,
     tuned_prior,
+    tuned_prior_of,
 )
 from slmlens.tables import OUTPUT_KINDS
 
@@ -68,10 +70,29 @@ class TestTuned:
         assert tuned_prior("tool_call", 9).mean < tuned_prior("tool_call", 2).mean
 
     def test_a_smaller_model_is_doubted_more_and_a_larger_one_than_was_measured_is_not_trusted_more(self):
-        means = [tuned_prior("label", 2, params_b=size).mean for size in (1, 2.5, 4, 7.2, 9)]
-        assert means == sorted(means)
-        assert means[0] == means[1]
+        found = [tuned_prior("label", 2, params_b=size) for size in (0.1, 0.494, 2.5, 4, 7.2, 9)]
+        means = [prior.mean for prior in found]
+        assert means[0] == means[1] < means[2] < means[3] < means[4]
         assert means[-1] == pytest.approx(means[-2])
+
+    def test_the_farther_from_what_was_measured_the_less_a_tuned_prior_weighs(self):
+        weights = [tuned_prior("label", 2, params_b=size).kappa for size in (0.5, 1.2, 2.5, 4, 7.2)]
+        assert weights == sorted(set(weights))
+        assert weights[-1] == pytest.approx(tuned_prior("label", 2, params_b=70).kappa)
+
+    @pytest.mark.parametrize("kind", ["label", "json", "tool_call"])
+    def test_a_smaller_tuned_model_is_never_likelier_to_hold_parity(self, kind):
+        """Widening alone would put more of a small model's belief above the bar than of a large one's."""
+        target = Target(0.95, 0.80, 0.3, None)
+        chances = [
+            posterior_of_a(tuned_prior(kind, 2, params_b=size), target).p_parity for size in (1.2, 2.5, 3.2, 4, 5, 7.2)
+        ]
+        assert chances == sorted(chances)
+
+    def test_a_named_tuned_model_has_the_prior_of_its_size(self):
+        small, large = SlmFacts("a small one", 1.2), SlmFacts("a large one", 8)
+        assert tuned_prior_of(small, "label", 2).mean < tuned_prior_of(large, "label", 2).mean
+        assert tuned_prior_of(small, "label", 2).note.startswith("a small one:")
 
 
 class TestFile:
