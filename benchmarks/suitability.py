@@ -19,7 +19,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.fit_priors import tuned_left_out
 from benchmarks.outcomes import read_outcomes, rho_interval, units_of
 from benchmarks.pilots import FAR, PARITY, coverage_after, recorded_pilots, shown_share
 from benchmarks.scorers import DATED, OUTPUT_LENGTH, SCORERS, TWO_SIGNALS, Held, Scorer, predict_held_out
@@ -38,7 +37,8 @@ from benchmarks.scores import (
     say,
     say_base_rate,
 )
-from slmlens.suitability.priors import swap_prior, tuned_prior
+from benchmarks.suitability_tuned import print_kinds, print_sizes
+from slmlens.suitability.priors import swap_prior
 
 Groups = NDArray[np.str_]
 
@@ -194,24 +194,6 @@ def print_simulated() -> None:
             print(f"| {ratio:g} | {ceiling:g} | {known} | {series} | {share:.3f} |")
 
 
-def print_tuned(lora: pl.DataFrame) -> None:
-    """Print how the tuned prior does on LoRA Land's tasks, one left out: by kind of answer, and without it."""
-    found = tuned_left_out(lora)
-    kappa = tuned_prior("label", 1.0).kappa
-    score, gpt4 = found.get_column("score").to_numpy(), found.get_column("gpt4").to_numpy()
-    print("\n| tuned prior | MAE | coverage | width | AUC 0.95 of GPT-4 | Brier |\n|" + " --- |" * 6)
-    for name, column in (("by kind of answer", "own_kind"), ("one mean for all", "all_kinds")):
-        mean, one = found.get_column(column).to_numpy(), np.ones(len(found))
-        words = say(Held(mean, kappa * one), score, gpt4)
-        print(
-            f"| {name} | {np.abs(mean - score).mean():.3f} | {words.covered.mean():.3f} "
-            f"| {np.mean(words.hi - words.lo):.2f} | {auc(words.p[PARITY], words.truth[PARITY], one):.2f} "
-            f"| {brier(words.p[PARITY], words.truth[PARITY], one):.3f} |"
-        )
-    n_tasks, share = found.get_column("task").n_unique(), (score >= PARITY * gpt4).mean()
-    print(f"\n{len(found)} scores of {n_tasks} tasks; parity in {share:.0%}")
-
-
 def apply_shipped(folder: Path, n_draws: int) -> None:
     """Print how the shipped file does on outcomes, as it stands."""
     units = units_of(read_outcomes(folder))
@@ -259,7 +241,9 @@ def main() -> None:
     section("After a pilot, one family left out", lambda: print_after_pilot(strongest))
     section("Recorded outcomes of MINT as pilots of 40 calls", lambda: print_recorded(units, chosen.resamples))
     lora = pl.read_csv(chosen.shared / "reference" / "lora_land_310.csv")
-    section("Tuned, LoRA Land, one task left out", lambda: print_tuned(lora))
+    catalogue = pl.read_csv(chosen.shared / "reference" / "slm_catalog.csv", infer_schema_length=None)
+    section("Tuned, LoRA Land, one task left out", lambda: print_kinds(lora))
+    section("Tuned, one small model left out", lambda: print_sizes(lora, catalogue))
     section("Simulated pilots, looks at 30, 60, 120 and 240", print_simulated)
 
 

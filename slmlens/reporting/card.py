@@ -223,9 +223,13 @@ def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
 
 
 def _candidates(candidates: Sequence[Json]) -> list[Json]:
-    """Return the first few models: those still in the running, the likeliest first, before those ruled out."""
-    ranked = sorted(candidates, key=lambda entry: (not entry["accepted"], -max(chances_of(entry).values(), default=0)))
-    return [{**entry, "chance": _chance_of(entry)} for entry in ranked[:_LIST_ITEMS]]
+    """Return the first few models with their chances in words."""
+    return [{**entry, "chance": _chance_of(entry)} for entry in ranked(candidates)[:_LIST_ITEMS]]
+
+
+def ranked(candidates: Sequence[Json]) -> list[Json]:
+    """Return the small models looked at for a task: those it can take first, of these the likeliest."""
+    return sorted(candidates, key=lambda entry: (not entry["accepted"], -max(chances_of(entry).values(), default=0)))
 
 
 def chances_of(candidate: Json) -> dict[str, float]:

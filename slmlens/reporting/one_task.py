@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from slmlens.errors import SettingError
-from slmlens.reporting.card import action_label, name_of
+from slmlens.reporting.card import action_label, chances_of, name_of, ranked
 from slmlens.reporting.grid import Grid, Words
 from slmlens.reporting.money import usd_about
 from slmlens.reporting.onepage import measure
@@ -298,6 +298,24 @@ def before_a_model(one: OneTask | Words) -> Grid | Words:
         for rung in one.record.get("ladder", ())
     ]
     return Grid(pl.DataFrame(rows), numbers=("saving a month",), strong="before a model")
+
+
+def models_grid(one: OneTask | Words) -> Grid | Words:
+    """Return each small model's chance of parity, as it is and tuned: those that the task can take first."""
+    if isinstance(one, Words):
+        return one
+    rows = []
+    for candidate in ranked(one.record["candidates"]):
+        chances = chances_of(candidate)
+        rows.append(
+            {
+                "small model": candidate["slm"],
+                **{how: percent(chances[how]) if how in chances else "" for how in ("as it is", "tuned")},
+                "": "" if candidate["accepted"] else "ruled out",
+                "what to know": sentence(candidate["reason"]),
+            }
+        )
+    return Grid(pl.DataFrame(rows), numbers=("as it is", "tuned"), strong="small model")
 
 
 def differences(one: OneTask | Words) -> list[str]:

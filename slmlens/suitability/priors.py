@@ -186,7 +186,7 @@ def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_
     smaller = float(np.log(np.clip(params_b, value["params_min"], TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
     odds = value[kind] / (1 - value[kind]) * np.exp(value["log_params_b"] * smaller)
     mean = float(odds / (1 + odds))
-    kappa = _widened(mean, value["kappa"], value["log_params_b_sd"] * smaller)
+    kappa = widened(mean, value["kappa"], value["log_params_b_sd"] * smaller)
     size = f", {params_b:g}B" if smaller < 0 else ""
     return Prior(mean, kappa, f"prior by type ({words}{size}), worth {kappa:.1f} calls")
 
@@ -202,8 +202,13 @@ def tuned_prior_of(model: SlmFacts, output_kind: str, turn_depth: float) -> Prio
     return Prior(prior.mean, prior.kappa, f"{model.name}: {prior.note}")
 
 
-def _widened(mean: float, kappa: float, logit_sd: float) -> float:
-    """Return the weight of the Beta whose variance is larger by a doubt about its mean on the logit scale."""
+def widened(mean: float, kappa: float, logit_sd: float) -> float:
+    """Return the weight of the Beta whose variance is larger by a doubt about its mean.
+
+    :param mean: Mean of the Beta, which stays.
+    :param kappa: Its weight without the doubt.
+    :param logit_sd: Standard deviation of the doubt, on the logit scale.
+    """
     bernoulli = mean * (1 - mean)
     variance = bernoulli / (kappa + 1) + (bernoulli * logit_sd) ** 2
     return max(bernoulli / variance - 1, _LEAST_KAPPA)

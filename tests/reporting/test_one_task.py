@@ -22,6 +22,7 @@ from slmlens.reporting.one_task import (
     differences,
     look_at,
     loop_words,
+    models_grid,
     pilots_grid,
     probes_grid,
     probes_words,
@@ -32,7 +33,17 @@ from tests.suitability.test_assess import graded, tickets
 from tests.suitability.trap_logs import pair, tasks_of
 from tests.test_notebooks import write_log
 
-VIEWS = (signals_grid, bar_grid, probes_grid, probes_words, loop_words, before_a_model, belief_chart, pilot_chart)
+VIEWS = (
+    signals_grid,
+    bar_grid,
+    probes_grid,
+    probes_words,
+    loop_words,
+    before_a_model,
+    models_grid,
+    belief_chart,
+    pilot_chart,
+)
 NASTY = "<b>x</b> $a$ \u202e"
 
 
@@ -92,6 +103,19 @@ def test_a_verdict_that_is_not_the_one_of_the_run_is_found_out(learnable: tuple[
     assert differences(other) == ["grade", "tuned"]
 
 
+def test_small_models_stand_by_name_with_both_chances_and_the_priced_one_is_told(
+    learnable: tuple[sl.Tasks, OneTask],
+) -> None:
+    grid = models_grid(learnable[1])
+    assert isinstance(grid, Grid)
+    rows = {row["small model"]: row for row in grid.frame.to_dicts()}
+    chances = {slm: (row["as it is"], row["tuned"]) for slm, row in rows.items() if not row[""]}
+    assert all(as_it_is and tuned for as_it_is, tuned in chances.values())
+    assert all(row["as it is"] == row["tuned"] == "" for row in rows.values() if row[""] == "ruled out")
+    assert [row["what to know"].endswith("priced as it is and tuned.") for row in rows.values()].count(True) == 1
+    assert rows["Llama-3.2-1B-Instruct"]["tuned"] != rows["Qwen3-8B"]["tuned"]
+
+
 def test_a_pilot_of_the_task_is_what_the_chart_says_it_rests_on() -> None:
     _, one = looked_at(tickets(sessions=1), probes=[graded(0.9, 60)])
     titles = [note["text"] for note in belief_chart(one).to_plotly_json()["layout"]["annotations"][:2]]
@@ -116,7 +140,7 @@ def test_every_view_of_an_odd_task_says_something_and_is_no_markup(rows: list[di
             json.dumps(seen.to_plotly_json(), default=str) if hasattr(seen, "to_plotly_json") else seen._repr_html_()
         )
         assert words
-        assert "<b>x" not in words
+        assert "<b>x</b>" not in words
         assert "\u202e" not in words
 
 
