@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from slmlens.savings.assumptions import Assumptions
-from slmlens.savings.catalogue import Needs, SmallModel, rejection, remark, small_models
+from slmlens.savings.catalogue import SmallModel, small_models
+from slmlens.savings.criteria import Needs, Rejection, rejection, remark
 from slmlens.savings.options import serving_model
 from slmlens.savings.volumes import Volume
 from slmlens.suitability.judge import ANY_MODEL
@@ -34,8 +35,8 @@ class Candidates:
     """The small models for one task.
 
     :param accepted: Models that it can take.
-    :param rows: A row for every model of the catalogue: ``slm, accepted, reason`` and, as it is and again with
-        ``_tuned``, ``p_parity, a_lo90, a_hi90`` (null where it is ruled out): by its own prior and what the probes say;
+    :param rows: A row for every model of the catalogue: ``slm, accepted, criterion, reason`` and, as it is and again
+        with ``_tuned``, ``p_parity, a_lo90, a_hi90`` (null where it is ruled out): by its own prior and what the probes say;
         if it was graded, P(parity) on all the evidence (the interval only of the one that the verdict is for).
     :param verdict: The row of ``VerdictsTable``, in which a mode that named no model holds what is believed of the one
         that it is priced with. The word stays as it is.
@@ -54,22 +55,23 @@ def candidates_of(
     :param verdict: Row of ``VerdictsTable``.
     """
     signals = _signals(verdict)
-    reasons = _reasons(volume, verdict, signals, assumptions)
-    accepted = [model for model in small_models() if not reasons[model.name][0]]
+    needs = needs_of(volume, verdict)
+    ruled_out = {model.name: rejection(model, needs, assumptions) for model in small_models()}
+    accepted = [model for model in small_models() if ruled_out[model.name] is None]
     basis = _basis(verdict, signals)
     chances = {mode: _chances(mode, accepted, verdict, basis, graded) for mode in MODES}
     own, priced = {}, dict[str, list[str]]()
     for mode in MODES:
-        model = serving_model(verdict[mode], accepted, assumptions)
-        if model is None or basis is None:
+        serving = serving_model(verdict[mode], accepted, assumptions)
+        if serving is None or basis is None:
             continue
-        priced.setdefault(model.name, []).append({"swap": "as it is", "tuned": "tuned"}[mode])
+        priced.setdefault(serving.name, []).append({"swap": "as it is", "tuned": "tuned"}[mode])
         if _names_no_model(verdict[mode]):
-            own[mode] = basis.posterior(mode, basis.prior(mode, model)).as_parity(model.name)
-    rows = [
-        _row(slm, ruled_out, note, priced.get(slm, ()), {mode: chances[mode].get(slm, _UNKNOWN) for mode in MODES})
-        for slm, (ruled_out, note) in reasons.items()
-    ]
+            own[mode] = basis.posterior(mode, basis.prior(mode, serving)).as_parity(serving.name)
+    rows = []
+    for model in small_models():
+        found = {mode: chances[mode].get(model.name, _UNKNOWN) for mode in MODES}
+        rows.append(_row(model, ruled_out[model.name], needs, priced.get(model.name, ()), found))
     return Candidates(accepted, rows, {**verdict, **own})
 
 
@@ -154,24 +156,28 @@ def _chances(
     return found
 
 
-def _reasons(
-    volume: Volume, verdict: Mapping[str, object], signals: Mapping[str, float | None], assumptions: Assumptions
-) -> dict[str, tuple[str, str]]:
-    """Return by model why it is ruled out (empty: it isn't), and what to know about it."""
-    media = frozenset({"image"}) if (signals.get("media_share") or 0) >= MEDIA_SHARE else frozenset[str]()
-    needs = Needs(volume.p99_tokens, volume.tools or verdict["output_kind"] == "tool_call", media)
-    headroom, ratio = assumptions.central("window_headroom"), assumptions.central("tokenizer_ratio")
-    ruled_out = {m.name: rejection(m, needs, headroom=headroom, tokenizer_ratio=ratio) for m in small_models()}
-    return {m.name: (ruled_out[m.name], "" if ruled_out[m.name] else remark(m, needs)) for m in small_models()}
+def needs_of(volume: Volume, verdict: Mapping[str, object]) -> Needs:
+    """Return what a task asks of a model.
+
+    :param verdict: Row of ``VerdictsTable``.
+    """
+    media = (_signals(verdict).get("media_share") or 0) >= MEDIA_SHARE
+    tools = volume.tools or verdict["output_kind"] == "tool_call"
+    return Needs(volume.p99_tokens, tools, frozenset({"image"}) if media else frozenset())
 
 
 def _row(
-    slm: str, ruled_out: str, note: str, priced: Sequence[str], chances: Mapping[str, Chance]
+    model: SmallModel, ruled_out: Rejection | None, needs: Needs, priced: Sequence[str], chances: Mapping[str, Chance]
 ) -> dict[str, object]:
     counts = f"; priced {' and '.join(priced)}" if priced else ""
-    row: dict[str, object] = {"slm": slm, "accepted": not ruled_out, "reason": ruled_out or note + counts}
+    row: dict[str, object] = {
+        "slm": model.name,
+        "accepted": ruled_out is None,
+        "criterion": None if ruled_out is None else ruled_out.criterion,
+        "reason": remark(model, needs) + counts if ruled_out is None else str(ruled_out),
+    }
     for mode, suffix in _SUFFIX.items():
-        found = _UNKNOWN if ruled_out else chances[mode]
+        found = chances[mode] if ruled_out is None else _UNKNOWN
         row |= dict(zip((f"p_parity{suffix}", f"a_lo90{suffix}", f"a_hi90{suffix}"), found, strict=True))
     return row
 

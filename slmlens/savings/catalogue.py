@@ -1,7 +1,8 @@
-"""The small models on offer, and by name why a task can or can't take each."""
+"""The small models on offer: what is known of each, and what others measured of it."""
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,16 @@ from importlib import resources
 
 import polars as pl
 
+from slmlens.errors import SettingError
+
+CELLS = ("params", "context", "licence", "tools", "kv", "price")
+"""Names of the facts that ``verified`` may mark."""
+VERIFICATIONS = ("confirmed", "vendor", "unconfirmed")
+"""Of a figure: measured by a third party, the same way for all; said by its maker; a copy of what its maker said."""
 _SCHEMA = {
     "model": pl.String,
+    "org": pl.String,
+    "size_class": pl.String,
     "params_b": pl.Float64,
     "active_b": pl.Float64,
     "context_window": pl.Int64,
@@ -19,18 +28,38 @@ _SCHEMA = {
     "commercial_use": pl.String,
     "tools": pl.String,
     "tool_tuned": pl.String,
+    "thinking": pl.String,
     "released": pl.String,
     "modalities": pl.String,
+    "kv_kib_per_token": pl.Float64,
     "usd_in_median": pl.Float64,
     "usd_out_median": pl.Float64,
     "usd_in_min": pl.Float64,
     "usd_out_min": pl.Float64,
     "listings": pl.Int64,
     "price_source": pl.String,
+    "price_date": pl.String,
+    "note": pl.String,
     "source": pl.String,
     "date": pl.String,
     "verified": pl.String,
+    "disputed": pl.String,
 }
+_FIGURES = {
+    "model": pl.String,
+    "benchmark": pl.String,
+    "harness": pl.String,
+    "mode": pl.String,
+    "thinking": pl.String,
+    "value": pl.Float64,
+    "unit": pl.String,
+    "source": pl.String,
+    "date": pl.String,
+    "verification": pl.String,
+    "trap": pl.String,
+}
+_MONTHS_IN_YEAR = 12
+_NEAR = 3
 
 
 @dataclass(frozen=True)
@@ -46,9 +75,13 @@ class SmallModel:
     :param modalities: What it reads, such as ``text+image``.
     :param usd_in: Median of the hosted listings, USD a million input tokens; None: nobody hosts it.
     :param usd_out: The same for output.
-    :param usd_in_min: Cheapest listing.
-    :param usd_out_min: Cheapest listing.
+    :param usd_in_min: Of the cheapest listing.
+    :param usd_out_min: Of the cheapest listing.
     :param listings: Number of listings the median is over.
+    :param thinking: Whether it thinks before it answers: ``no``, ``optional`` or ``always``.
+    :param border: Larger than what is offered by default.
+    :param kv_kib: KiB of memory a token takes in the cache of keys and values at 16 bits; None: not known.
+    :param verified: Its facts, of ``CELLS``, that a second source confirms; the others are unconfirmed.
     """
 
     name: str
@@ -66,27 +99,35 @@ class SmallModel:
     usd_in_min: float | None
     usd_out_min: float | None
     listings: int | None
+    thinking: str = "no"
+    border: bool = False
+    kv_kib: float | None = None
+    verified: frozenset[str] = frozenset()
 
-
-@dataclass(frozen=True)
-class Needs:
-    """What a task asks of a model.
-
-    :param p99_tokens: 99th percentile of input plus output tokens; None: no token counts.
-    :param tools: It calls tools.
-    :param modalities: What its prompts hold beside text.
-    """
-
-    p99_tokens: float | None
-    tools: bool
-    modalities: frozenset[str] = frozenset()
+    @property
+    def hosted(self) -> bool:
+        """Somebody is listed as hosting it."""
+        return self.usd_in is not None and self.usd_out is not None
 
 
 @cache
 def read_catalogue() -> pl.DataFrame:
-    """Return the catalogue: one row a model, prices in USD a million tokens, empty cells null."""
-    file = resources.files("slmlens.savings") / "slm_catalogue.csv"
-    return pl.read_csv(file.read_bytes(), schema=_SCHEMA)
+    """Return the catalogue: one row a model, prices in USD a million tokens, empty cells null.
+
+    ``verified`` joins by ``+`` the facts that a second source confirms, ``disputed`` says which of them hosts list
+    otherwise. ``size_class`` is ``small``, or ``border`` for a model above 10B that is not offered by default.
+    """
+    return _read("slm_catalogue.csv", _SCHEMA)
+
+
+@cache
+def read_figures() -> pl.DataFrame:
+    """Return what was measured of the models: one row a (model, benchmark, harness, mode).
+
+    ``verification`` is of ``VERIFICATIONS``; ``thinking`` is ``yes``, ``no`` or ``unknown``: a figure is set beside
+    costs only where it is ``no``. ``trap`` says what a reader has to know before comparing; null: nothing.
+    """
+    return _read("slm_figures.csv", _FIGURES)
 
 
 @cache
@@ -110,65 +151,57 @@ def small_models() -> tuple[SmallModel, ...]:
             usd_in_min=row["usd_in_min"],
             usd_out_min=row["usd_out_min"],
             listings=row["listings"],
+            thinking=row["thinking"],
+            border=row["size_class"] == "border",
+            kv_kib=row["kv_kib_per_token"],
+            verified=frozenset((row["verified"] or "").split("+")) - {""},
         )
         for row in rows
     )
 
 
-def _year(released: str | None) -> float | None:
-    """Return the middle of a month such as ``2024-09`` as a year."""
-    if released is None:
-        return None
-    year, month = map(int, released.split("-"))
-    return year + (month - 0.5) / 12
+def model_named(name: str) -> SmallModel:
+    """Return the model of a name; capitals do not matter.
 
-
-def rejection(  # noqa: PLR0911 - one return a criterion, as the criteria are listed
-    model: SmallModel, needs: Needs, *, headroom: float, tokenizer_ratio: float
-) -> str:
-    """Return why the task can't take the model, or an empty string where it can.
-
-    :param headroom: Context window over the 99th percentile of tokens.
-    :param tokenizer_ratio: The small model's tokens over the incumbent's.
+    :raises SettingError: If there is none; the next step names the nearest.
     """
-    if model.commercial_use == "no":
-        return f"licence {model.licence} forbids commercial use"
-    missing = sorted(needs.modalities - set(model.modalities.split("+")))
-    if missing:
-        return f"reads no {', '.join(missing)}"
-    if needs.tools and model.tools == "no":
-        return "calls no tools"
-    if needs.p99_tokens is not None:
-        wanted = needs.p99_tokens * headroom * tokenizer_ratio
-        if model.context_window is None:
-            return "context window unknown"
-        if model.context_window < wanted:
-            return f"context window of {model.context_window:,} tokens, {wanted:,.0f} needed"
-    if model.usd_in is None or model.usd_out is None:
-        return "nobody is listed as hosting it, and self-hosting is not priced in this version"
-    return ""
-
-
-def remark(model: SmallModel, needs: Needs) -> str:
-    """Return what to know about an accepted model."""
-    notes = [f"{round(model.params_b, 1):g}B, ${model.usd_in:g}/${model.usd_out:g} a million tokens in/out, hosted"]
-    if needs.p99_tokens is None:
-        notes.append("window not checked: no token counts")
-    if needs.tools and model.tools == "prompt":
-        notes.append("tools only by prompting")
-    if model.commercial_use == "terms":
-        notes.append(f"under the conditions of {model.licence}")
-    return "; ".join(notes)
+    by_name = {model.name.casefold(): model for model in small_models()}
+    found = by_name.get(name.casefold())
+    if found is not None:
+        return found
+    inside = [known for known in by_name if name.casefold() in known]
+    near = difflib.get_close_matches(name.casefold(), by_name, n=_NEAR) or inside[:_NEAR]
+    names = " or ".join(repr(by_name[known].name) for known in near)
+    raise SettingError(
+        f"the catalogue holds no model {name!r}",
+        where="model",
+        next_step=f"did you mean {names}?" if near else "`slmlens models` lists them",
+    )
 
 
 def nearest(models: Sequence[SmallModel], params_b: float) -> SmallModel | None:
     """Return the model closest in active size, or None of none.
 
-    Sizes within some 5 % count as equal; then a licence without conditions, more listings and a lower price decide.
+    Sizes within some 5 % count as equal; then a licence without conditions, answers without thinking, more listings, a
+    later release and a lower price decide.
     """
 
-    def distance(model: SmallModel) -> tuple[float, bool, int, float, str]:
+    def distance(model: SmallModel) -> tuple[float, bool, bool, int, float, float, str]:
         apart = round(abs(math.log(model.active_b / params_b)), 1)
-        return apart, model.commercial_use != "yes", -(model.listings or 0), model.usd_out or 0.0, model.name
+        terms, thinks = model.commercial_use != "yes", model.thinking == "always"
+        return apart, terms, thinks, -(model.listings or 0), -(model.released or 0.0), model.usd_out or 0.0, model.name
 
     return min(models, key=distance, default=None)
+
+
+def _read(name: str, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    file = resources.files("slmlens.savings") / name
+    return pl.read_csv(file.read_bytes(), schema=schema)
+
+
+def _year(released: str | None) -> float | None:
+    """Return the middle of a month such as ``2024-09``, or of a year, as a year."""
+    if released is None:
+        return None
+    year, _, month = released.partition("-")
+    return int(year) + ((int(month) - 0.5) / _MONTHS_IN_YEAR if month else 0.5)

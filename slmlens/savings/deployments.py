@@ -54,7 +54,8 @@ def slm_call_nusd(model: SmallModel, volume: Volume, assumptions: Assumptions) -
         return None
     discount = 1 - assumptions.central("slm_cached_price")
     inside = volume.input_tokens - discount * volume.cached_tokens
-    outside = volume.output_tokens * assumptions.central("slm_output_factor")
+    thinking = assumptions.central("thinking_output_factor") if model.thinking == "always" else 1.0
+    outside = volume.output_tokens * assumptions.central("slm_output_factor") * thinking
     tokens = inside * model.usd_in + outside * model.usd_out
     return tokens * _NUSD_PER_TOKEN * assumptions.central("tokenizer_ratio")
 

@@ -70,6 +70,7 @@ class ActionsTable(dy.Schema):
             {
                 "slm": dy.String(),
                 "accepted": dy.Bool(),
+                "criterion": dy.String(nullable=True),  # of savings.criteria, that rules it out
                 "reason": dy.String(),
                 "p_parity": dy.Float64(nullable=True),
                 "a_lo90": dy.Float64(nullable=True),

@@ -349,6 +349,7 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
             {
                 "slm": m,
                 "accepted": ok,
+                "criterion": None if ok else "licence",
                 "reason": why,
                 **dict.fromkeys(("a_lo90", "a_hi90", "a_lo90_tuned", "a_hi90_tuned")),
                 "p_parity": 0.2 if ok else None,

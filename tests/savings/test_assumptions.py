@@ -1,4 +1,4 @@
-"""Every judgement is a visible default that a reader can change, and the catalogue says why a model is out."""
+"""Every judgement is a visible default that a reader can change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from slmlens.errors import InputError, SettingError
 from slmlens.savings.alternatives import SMALLER_MODEL
 from slmlens.savings.assumptions import load_assumptions
-from slmlens.savings.catalogue import Needs, nearest, read_catalogue, rejection, small_models
 from slmlens.spend.price import listed_model
 
 
@@ -54,41 +53,6 @@ def test_a_file_that_is_no_mapping_is_refused_by_name_only(tmp_path, text):
     with pytest.raises(InputError, match=r"mine\.yaml") as caught:
         load_assumptions(path)
     assert str(tmp_path) not in str(caught.value)
-
-
-def test_the_catalogue_keeps_empty_cells_empty_and_says_where_figures_are_from():
-    table = read_catalogue()
-    assert table.get_column("model").is_unique().all()
-    assert table.get_column("usd_in_median").null_count() > 0
-    assert not (table.get_column("usd_in_median") == 0).any()
-    assert table.get_column("source").null_count() == table.get_column("date").null_count() == 0
-    priced = table.filter(table.get_column("usd_in_median").is_not_null())
-    assert priced.get_column("price_source").null_count() == 0
-
-
-@pytest.mark.parametrize(
-    ("model", "needs", "reason"),
-    [
-        ("Llama-xLAM-2-8b-fc-r", Needs(1000, tools=False), "forbids commercial use"),
-        ("Qwen3-8B", Needs(30_000, tools=False), "37,500 needed"),
-        ("Qwen3-8B", Needs(26_000, tools=False), ""),
-        ("Qwen3-8B", Needs(None, tools=True), ""),
-        ("Qwen3-8B", Needs(1000, tools=False, modalities=frozenset({"image"})), "reads no image"),
-        ("ToolACE-2-8B", Needs(1000, tools=True), "context window unknown"),
-        ("Qwen3.5-4B", Needs(1000, tools=True), "nobody is listed as hosting it"),
-    ],
-)
-def test_a_model_is_rejected_by_name_with_the_reason(model, needs, reason):
-    row = next(entry for entry in small_models() if entry.name == model)
-    found = rejection(row, needs, headroom=1.25, tokenizer_ratio=1.0)
-    assert (found == "") == (reason == "")
-    assert reason in found
-
-
-def test_the_model_of_a_size_is_one_whose_licence_and_price_are_clear():
-    hosted = [model for model in small_models() if model.usd_in is not None]
-    assert nearest(hosted, 8.0).name == "Qwen3-8B"
-    assert nearest([], 8.0) is None
 
 
 def test_the_vendors_smaller_models_are_all_on_the_price_list():
