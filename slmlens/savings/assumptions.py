@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from slmlens.errors import InputError, SettingError
+from slmlens.savings.gpus import gpus
 from slmlens.tables import AssumptionsTable, checked
 
 Value = float | tuple[float, float, float]
@@ -52,7 +54,29 @@ _DEFAULTS = (
     Assumption("swap_days", 2, "engineer-days, once: evaluation, routing, rollback"),
     Assumption("swap_month_usd", 200, "USD a month: monitoring, a quarter of a day"),
     Assumption("tune_days", 10, "engineer-days, once: data, review, evaluation, training, routing"),
-    Assumption("tune_month_usd", 400, "USD a month: monitoring and retraining, half a day"),
+    Assumption("tune_month_usd", 200, "USD a month: monitoring, a quarter of a day"),
+    Assumption("retrains_year", 4, "retrains of a fine-tune a year"),
+    Assumption("retrain_days", 0.75, "engineer-days a retrain: new data, evaluation, roll-out"),
+    Assumption("tune_examples", 10_000, "examples of a fine-tune, at most; never more than the log's calls"),
+    Assumption("tune_epochs", 3, "passes over the examples"),
+    Assumption("tune_runs", 7, "trainings until the settings are found"),
+    Assumption(
+        "train_peak_tflops",
+        989,
+        "TFLOP/s of the GPU that trains, dense 16-bit",
+        "NVIDIA's figure for an H100 SXM",
+        "2026-11-21",
+        "fact",
+    ),
+    Assumption("train_peak_share", 0.3, "share of that peak which training reaches; 0.25 to 0.40 is usual"),
+    Assumption(
+        "train_gpu_hour_usd",
+        2.25,
+        "USD an hour of the GPU that trains",
+        "H100 on demand, December 2025, as listed by aihardwareindex; hyperscalers ask 2 to 4 times that",
+        "2026-11-21",
+        "fact",
+    ),
     Assumption("code_days", 3, "engineer-days, once"),
     Assumption("code_month_usd", 100, "USD a month"),
     Assumption("cache_days", 1, "engineer-days, once"),
@@ -61,6 +85,23 @@ _DEFAULTS = (
     Assumption("cheaper_llm_month_usd", 100, "USD a month"),
     Assumption("pilot_days", 0.5, "engineer-days, before any of the above"),
     Assumption("people_cost_factor", (0.5, 1.0, 2.0), "times all people cost, shared by all tasks"),
+    Assumption("person_hour_usd", 40, "USD an hour of whoever handles a wrong answer"),
+    Assumption("wrong_answer_minutes", (0.5, 1.0, 3.0), "minutes of a person for a wrong answer that is handled"),
+    Assumption(
+        "wrong_handled_share_human",
+        (0.02, 0.10, 0.20),
+        "share of a small model's further wrong answers that a person has to handle, where people read the answers",
+    ),
+    Assumption(
+        "wrong_handled_share_machine",
+        (0.0, 0.01, 0.05),
+        "the same where no person reads them",
+    ),
+    Assumption(
+        "weak_wrong_share",
+        (0.1, 0.3, 0.6),
+        "share of the free-text answers called different that are wrong; the rest say the same in other words",
+    ),
     Assumption("price_spread_listings", 0.4, "log-sd of a hosted price over its listings, where only one is known"),
     Assumption("price_spread_market", 0.2, "log-sd of all hosted prices together"),
     Assumption("hosted_tuned_price_factor", (1.0, 1.0, 2.0), "price of a hosted fine-tune over its base model"),
@@ -100,6 +141,59 @@ _DEFAULTS = (
     Assumption("prompt_cache_min_tokens", 1024, "tokens of repeated prefix from which vendors cache a prompt"),
     Assumption("prompt_cache_minutes", 5, "minutes a prompt stays cached"),
     Assumption("chars_per_token", 4.0, "characters a token, to size a repeated prefix"),
+    Assumption("self_host_days", 5, "engineer-days, once: servers, roll-out, alarms"),
+    Assumption("self_host_month_usd", 800, "USD a month to keep servers running, a day of an engineer"),
+    Assumption("traffic_growth", 1.0, "times the log's traffic that self-hosting is sized for"),
+    Assumption("resample_jitter_minutes", 30, "minutes by which the copies of a sampled log's sessions are shifted"),
+    Assumption("wait_seconds", 1.0, "seconds that 95 % of the calls wait at most for a slot"),
+    Assumption("time_per_output_token_ms", 50, "milliseconds an output token may take: 20 tokens a second"),
+    Assumption("deadline_hours", 0, "hours that answers which no person waits for may take; from 1, work is gathered"),
+    Assumption("utilisation_unknown", (0.15, 0.25, 0.35), "share of time a GPU works, where the log has no times"),
+    Assumption("utilisation_gathered", (0.6, 0.75, 0.9), "share of time a GPU works on gathered work"),
+    Assumption("gpu_start_minutes", 10, "minutes to start a GPU for gathered work"),
+    Assumption("gpu_memory_share", 0.9, "share of a GPU's memory for weights and the cache of keys and values"),
+    Assumption(
+        "kv_kib_per_token",
+        128,
+        "KiB of GPU memory a token",
+        "Llama-3.1-8B: 32 layers x 8 heads x 128 x 2 x 2 bytes; hybrids need 10 to 20 times less",
+    ),
+    Assumption("adapter_gb", 0.2, "GB of GPU memory an adapter of a tuned task"),
+    Assumption(
+        "prefill_over_decode",
+        (3.7, 8.0, 20.0),
+        "input tokens a second over output tokens a second",
+        "low end solved from two H100 vLLM rows of different input:output; the rest a judgement",
+        "2026-11-28",
+    ),
+    Assumption(
+        "throughput_spread",
+        0.42,
+        "log-sd of throughput: a factor of 2 either way at 90 %",
+        "Llama-3.1-8B under MLPerf 5.1: 1,276 tokens/s a GPU on H100 with vLLM, 8,114 on H200 with TensorRT-LLM",
+        "2026-11-21",
+    ),
+    Assumption(
+        "throughput_exponent_smaller",
+        (0.33, 0.4, 1.0),
+        "throughput ~ 1 / active parameters to this power, below 8B",
+        "1.5B against 7B with vLLM: 0.33 on RTX 4090, 0.39 on H100 (gpu_throughput.csv)",
+        "2026-11-21",
+    ),
+    Assumption(
+        "throughput_exponent_larger",
+        (0.7, 0.86, 1.0),
+        "throughput ~ 1 / active parameters to this power, above 8B",
+        "14B against 8B with vLLM: 0.86 on H100 (gpu_throughput.csv)",
+        "2026-11-21",
+    ),
+    Assumption(
+        "bandwidth_efficiency",
+        0.8,
+        "share of memory bandwidth at which a lone call is decoded",
+        "7B to 14B with vLLM: 0.75 to 0.85 on H100 PCIe and RTX 4090 (gpu_throughput.csv)",
+        "2026-11-21",
+    ),
 )
 
 
@@ -119,13 +213,21 @@ class Assumptions:
         value = self.entries[name].value
         return value if isinstance(value, tuple) else (float(value), float(value), float(value))
 
+    def mean(self, name: str) -> float:
+        """Return the value, or the mean of a triangular distribution."""
+        return sum(self.triangle(name)) / 3
+
     def once_usd(self, what: str) -> float:
         """Return the one-off people cost of ``swap``, ``tune``, ``code``, ``cache``, ``cheaper_llm`` or ``pilot``."""
         return self.central(f"{what}_days") * self.central("engineer_day_usd")
 
     def monthly_usd(self, what: str) -> float:
-        """Return the monthly people cost of ``swap``, ``tune``, ``code``, ``cache`` or ``cheaper_llm``."""
-        return self.central(f"{what}_month_usd")
+        """Return the monthly people cost of ``swap``, ``tune`` (and retrains), ``code``, ``cache``, ``cheaper_llm``."""
+        monitoring = self.central(f"{what}_month_usd")
+        if what != "tune":
+            return monitoring
+        days = self.central("retrain_days") * self.central("retrains_year") / 12
+        return monitoring + days * self.central("engineer_day_usd")
 
     def table(self) -> pl.DataFrame:
         """Return ``AssumptionsTable``."""
@@ -143,24 +245,40 @@ class Assumptions:
         return checked(AssumptionsTable, pl.DataFrame(rows))
 
 
-def load_assumptions(overrides: Overrides | None = None) -> Assumptions:
+def load_assumptions(overrides: Overrides | None = None, *, today: dt.date | None = None) -> Assumptions:
     """Return the defaults with the user's own values on top.
 
     :param overrides: Values by name, or the path of a YAML file of them: a number, or [low, most likely, high].
+    :param today: Day that the user's own values are dated with; default: today.
     :raises SettingError: If a name is unknown or a value is no number, negative or out of order.
     :raises InputError: If the file can't be read as YAML.
     """
-    entries = {entry.name: entry for entry in _DEFAULTS}
+    entries = {entry.name: entry for entry in (*_DEFAULTS, *_gpu_prices())}
     if overrides is None:
         return Assumptions(entries)
     given = _read(Path(overrides)) if isinstance(overrides, str | Path) else overrides
+    day = (today or dt.datetime.now(dt.UTC).date()).isoformat()
     for name, value in given.items():
         if name not in entries:
             near = difflib.get_close_matches(name, entries, n=1)
             hint = f"did you mean {near[0]!r}" if near else "see the assumptions table of a report for the names"
             raise SettingError(f"there is no assumption {name!r}", where="overrides", next_step=hint)
-        entries[name] = replace(entries[name], value=_valid(name, value), source="set by the user", date="")
+        entries[name] = replace(entries[name], value=_valid(name, value), source="set by the user", date=day)
     return Assumptions(entries)
+
+
+def _gpu_prices() -> list[Assumption]:
+    return [
+        Assumption(
+            gpu.price_name,
+            gpu.usd_hour,
+            f"USD an hour of one {gpu.name}: {gpu.price_basis}",
+            gpu.price_source,
+            gpu.price_date,
+            "fact",
+        )
+        for gpu in gpus()
+    ]
 
 
 def _read(path: Path) -> Mapping[str, float | Sequence[float]]:
