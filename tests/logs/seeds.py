@@ -206,13 +206,109 @@ def _openai_chat_dataset() -> list[dict[str, object]]:
     ]
 
 
+_TIMES = {"start_time": "2026-09-01T10:00:00Z", "end_time": "2026-09-01T10:00:02Z"}
+
+
+def _langsmith() -> list[dict[str, object]]:
+    owned = {"metadata": {"thread_id": MAIL, "user_id": MAIL, "langgraph_node": MAIL, "ls_model_name": "gpt-4o"}}
+    tools = {"invocation_params": {"tools": _TOOLS, "response_format": {"type": "json_object"}}}
+    said = {"content": MAIL, "usage_metadata": {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12}}
+    constructor = {"lc": 1, "type": "constructor", "id": ["langchain", "HumanMessage"], "kwargs": {"content": MAIL}}
+    generation = {"text": MAIL, "message": {"kwargs": {**said, "response_metadata": {"finish_reason": "stop"}}}}
+    leaf = {
+        "id": "r2", "trace_id": "r1", "parent_run_id": "r1", "run_type": "llm", "name": "ChatOpenAI", **_TIMES,
+        "inputs": {"messages": [[constructor]]}, "outputs": {"generations": [[generation]]},
+        "extra": {**owned, **tools}, "tags": [MAIL], "total_cost": "0.0002", "first_token_time": _TIMES["start_time"],
+    }  # fmt: skip
+    root = {"id": "r1", "trace_id": "r1", "run_type": "chain", "name": MAIL, **_TIMES, "extra": owned, "inputs": MAIL}
+    chat = {"id": "r4", "trace_id": "r4", "dotted_order": "20260901T100000000000Zr4", "run_type": "llm"}
+    return [
+        root,
+        leaf,
+        {**leaf, "id": "r3", "inputs": json.dumps({"messages": _CHAT}), "outputs": json.dumps(_COMPLETION)},
+        {"post": [{**chat, "inputs": {"messages": _CHAT}}], "patch": [{**chat, "outputs": _COMPLETION, **_TIMES}]},
+        {**root, "id": "r5", "trace_id": "r5", "child_runs": [{**leaf, "id": "r6", "error": MAIL, "outputs": None}]},
+    ]
+
+
+def _litellm() -> list[dict[str, object]]:
+    payload = {
+        "id": "chatcmpl-1", "trace_id": MAIL, "call_type": "acompletion", "status": "success", "stream": True,
+        "startTime": 1_790_000_000.5, "endTime": 1_790_000_002.5, "completionStartTime": 1_790_000_001.0,
+        "custom_llm_provider": "openai", "model": "gpt-4o", "model_group": "fast", "response_cost": 0.0002,
+        "messages": _CHAT, "response": _COMPLETION, "model_parameters": {"tools": _TOOLS}, "request_tags": [MAIL],
+        "end_user": MAIL, "metadata": {"user_api_key_alias": MAIL, "requester_metadata": {"step": MAIL}},
+        "hidden_params": {}, "prompt_tokens": 30, "completion_tokens": 4, "total_tokens": 34,
+    }  # fmt: skip
+    row = {
+        "request_id": "chatcmpl-2", "session_id": MAIL, "call_type": "acompletion", "spend": 0.0001, "user": MAIL,
+        "startTime": "2026-09-01 10:00:00.5", "endTime": "2026-09-01 10:00:02.5", "model": "gpt-4o",
+        "prompt_tokens": 30, "completion_tokens": 4, "cache_hit": "None", "team_id": MAIL,
+        "messages": json.dumps(_CHAT), "response": json.dumps({**_COMPLETION, "id": "chatcmpl-2"}),
+        "metadata": json.dumps({"usage_object": _COMPLETION["usage"]}), "request_tags": json.dumps([MAIL]),
+        "proxy_server_request": json.dumps({"body": {"messages": _CHAT, "tools": _TOOLS}}),
+    }  # fmt: skip
+    failed = {**payload, "id": "x", "status": "failure", "response": {}, "error_str": MAIL}
+    return [payload, row, failed, {**payload, "cache_hit": True}, {**payload, "call_type": "aembedding"}]
+
+
+def _mlflow() -> list[dict[str, object]]:
+    def span(own: str, parent: str | None, kind: str, **attributes: object) -> dict[str, object]:
+        told = {
+            "mlflow.spanType": kind,
+            "mlflow.chat.tokenUsage": {"input_tokens": 9, "output_tokens": 3},
+            **attributes,
+        }
+        return {
+            "trace_id": "t1", "span_id": own, "parent_span_id": parent, "name": MAIL,
+            "status": {"code": "STATUS_CODE_OK"},
+            "start_time_unix_nano": 1_790_000_000_000_000_000, "end_time_unix_nano": 1_790_000_002_000_000_000,
+            "attributes": {key: json.dumps(one) for key, one in told.items()}, "events": [],
+        }  # fmt: skip
+
+    asked = {"messages": _CHAT, "model": "gpt-4o", "tools": _TOOLS}
+    leaf = span("s2", "s1", "CHAT_MODEL", **{"mlflow.spanInputs": asked, "mlflow.spanOutputs": _COMPLETION})
+    spans = [span("s1", None, "AGENT"), leaf, span("s3", "s1", "TOOL", **{"mlflow.spanInputs": {"to": MAIL}})]
+    info = {"trace_id": "tr-1", "state": "OK", "tags": {"mlflow.traceName": MAIL, "team": MAIL},
+            "trace_metadata": {"mlflow.trace.session": MAIL, "mlflow.trace.user": MAIL}}  # fmt: skip
+    table = {"trace_id": "tr-2", "execution_duration": 3, "trace_metadata": info["trace_metadata"]}
+    return [
+        {"info": info, "data": {"spans": spans}},
+        {**table, "trace": json.dumps({"info": info, "data": {"spans": [{**one, "trace_id": "t2"} for one in spans]}})},
+        {**table, "spans": [{**leaf, "trace_id": "t3", "status": {"code": "STATUS_CODE_ERROR", "message": MAIL}}]},
+    ]
+
+
+def _weave() -> list[dict[str, object]]:
+    def call(own: str, parent: str | None, name: str, **more: object) -> dict[str, object]:
+        return {
+            "id": own, "project_id": "acme/post", "op_name": f"weave:///acme/post/op/{name}:digest", "trace_id": "t1",
+            "parent_id": parent, "started_at": _TIMES["start_time"], "ended_at": _TIMES["end_time"], "inputs": {},
+            "attributes": {"weave": {}, "session_id": MAIL, "team": MAIL}, "summary": {}, "wb_user_id": MAIL, **more,
+        }  # fmt: skip
+
+    asked = {"self": f"<client of {MAIL}>", "model": "gpt-4o", "messages": _CHAT, "tools": _TOOLS}
+    usage = {"usage": {"gpt-4o": {"prompt_tokens": 30, "completion_tokens": 4, "total_tokens": 34}}}
+    client = "openai.chat.completions.create"
+    return [
+        call("c1", None, "post", inputs={"to": MAIL}, output=MAIL, summary=usage, display_name=MAIL),
+        call("c2", "c1", client, inputs=asked, output=_COMPLETION, summary=usage),
+        call("c3", "c1", client, inputs=asked, output=None, ended_at=None),
+        call("c4", "c1", client, inputs=json.dumps(asked), exception=json.dumps({"type": "E", "message": MAIL})),
+    ]
+
+
 SEEDS = {
     "claude_code": _claude_code(),
     "langfuse": _langfuse(),
+    "langsmith": _langsmith(),
+    "litellm": _litellm(),
+    "mlflow": _mlflow(),
     "openai_agents": _openai_agents(),
     "openai_batch": _openai_batch(),
     "openai_chat_dataset": _openai_chat_dataset(),
     "openai_pairs": _openai_pairs(),
     "otlp": _otlp(),
+    "weave": _weave(),
 }
 """Records by the name of their format. A format that is read and has none here fails a test."""

@@ -50,7 +50,21 @@ OTLP = {
     "otel-openai-v2.latest-experimental.jsonl": (9, 5, 0, 198, 0, 0, 86, 2, "", 0),
     "otel-openai-v2.latest-experimental.logs.jsonl": (5, 5, 0, 198, 0, 0, 86, 2, "", 0),
 }
+WEATHER = (174, 0, 0, 76, 2, "get_current_weather", 1)
 OTHERS = {
+    "_generated/langsmith/runs_model_dump.jsonl": (10, 3, 0, *WEATHER),
+    "_generated/langsmith/runs_raw_tracer.jsonl": (10, 3, 0, *WEATHER),
+    "_generated/litellm/spend_logs_payload.jsonl": (3, 3, 0, 186, 0, 0, 81, 0, "", 2),
+    "_generated/litellm/standard_logging_payload.jsonl": (4, 4, 0, 186, 0, 0, 81, 2, "get_current_weather", 3),
+    "_generated/mlflow/search_traces_df.jsonl": (10, 4, 0, 186, 0, 0, 81, 2, "get_current_weather", 1),
+    "_generated/mlflow/traces_to_json.jsonl": (10, 4, 0, 186, 0, 0, 81, 2, "get_current_weather", 1),
+    "_generated/weave/calls_stream_query.jsonl": (7, 4, 1, 111, 0, 0, 30, 0, "get_current_weather", 1),
+    "langsmith/langsmith_js_wrap_openai_default.json": (1, 1, 0, 9, 0, 0, 9, 0, "", 0),
+    "langsmith/langsmith_js_wrap_openai_stream.json": (1, 1, 0, 9, 0, 0, 9, 0, "", 0),
+    "langsmith/langsmith_py_wrap_openai_.json": (1, 1, 0, 9, 0, 0, 9, 0, "", 0),
+    "langsmith/langsmith_py_wrap_openai_stream.json": (1, 1, 0, 9, 0, 0, 9, 0, "", 0),
+    "langsmith/run_doc_example.json": (1, 1, 0, 0, 0, 0, 0, 0, "", 0),
+    "litellm/standard_logging_payload.json": (1, 1, 0, 10, 0, 0, 20, 0, "", 0),
     "openai_agents/traces_ingest_body.json": (5, 2, 0, 0, 0, 0, 0, 0, "", 0),
     "openai_batch/batch_input.vllm_example.jsonl": (2, 2, 0, 0, 0, 0, 0, 0, "", 0),
     "openai_batch/batch_output.openai_doc_example.jsonl": (1, 1, 0, 24, 0, 0, 15, 0, "", 0),
@@ -75,7 +89,8 @@ def test_a_file_counts_as_by_hand(shared, name):
 
 FOLDERS = (
     "langfuse", "_generated/otlp", "openai_chat_pairs", "openai_responses", "openai_agents", "openai_batch",
-    "openai_finetune_messages", "claude_code",
+    "openai_finetune_messages", "claude_code", "langsmith", "litellm", "_generated/langsmith", "_generated/litellm",
+    "_generated/mlflow", "_generated/weave",
 )  # fmt: skip
 
 
@@ -121,6 +136,33 @@ def test_the_same_recorded_calls_are_the_same_messages_in_every_dialect(shared):
         assert calls.calls.filter(status="error")["model"].to_list() == ["this-model-does-not-exist"]
     assert len(seen[0]) == 4
     assert all(one == seen[0] for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("langsmith/runs_model_dump.jsonl", 2),
+        ("langsmith/runs_raw_tracer.jsonl", 2),
+        ("litellm/standard_logging_payload.jsonl", 3),
+        ("mlflow/traces_to_json.jsonl", 3),
+        ("mlflow/search_traces_df.jsonl", 3),
+        ("weave/calls_stream_query.jsonl", 2),
+    ],
+)
+def test_other_tools_recorded_the_same_calls_with_the_same_messages(shared, name, least):
+    """One provider's answers again: prompts, answers and tokens are those of OpenTelemetry's export; of a stream LiteLLM knows the asked model only."""
+    folder = shared / "fixtures/_generated"
+    known, told = (read(folder / path) for path in ("otlp/openinference-openai-0.1.66.jsonl", name))
+    columns = ("message_ids", "answer_id", "input_tokens", "output_tokens", "cached_tokens")
+    seen = [
+        {row["call_id"]: [row[c] for c in columns] for row in one.calls.iter_rows(named=True)} for one in (known, told)
+    ]
+    models = [dict(one.calls.select("call_id", "model").iter_rows()) for one in (known, told)]
+    shared_ids = [call_id for call_id in seen[1] if call_id in seen[0] and call_id.startswith("chatcmpl")]
+    assert len(shared_ids) >= least
+    for call_id in shared_ids:
+        assert seen[1][call_id] == seen[0][call_id]
+        assert models[0][call_id].startswith(models[1][call_id])
 
 
 def test_an_agents_content_beside_its_trace_makes_whole_calls(shared):

@@ -7,17 +7,25 @@ from collections.abc import Sequence
 from slmlens.logs.formats import (
     claude_code,
     langfuse,
+    langsmith,
+    litellm,
+    mlflow,
     openai_agents,
     openai_batch,
     openai_chat_dataset,
     openai_pairs,
     otlp,
+    weave,
 )
 from slmlens.logs.formats.declaration import Format, Record
 
 FORMATS: tuple[Format, ...] = (
     otlp.FORMAT,
     langfuse.FORMAT,
+    langsmith.FORMAT,
+    litellm.FORMAT,
+    mlflow.FORMAT,
+    weave.FORMAT,
     openai_agents.FORMAT,
     openai_batch.FORMAT,
     claude_code.FORMAT,
