@@ -150,7 +150,7 @@ def test_the_same_recorded_calls_are_the_same_messages_in_every_dialect(shared):
     ],
 )
 def test_other_tools_recorded_the_same_calls_with_the_same_messages(shared, name, least):
-    """One provider's answers again: prompts, answers and tokens are those of OpenTelemetry's export; of a stream LiteLLM knows the asked model only."""
+    """The same answers again, in every tool alike; of a stream LiteLLM knows the model only as it was asked for."""
     folder = shared / "fixtures/_generated"
     known, told = (read(folder / path) for path in ("otlp/openinference-openai-0.1.66.jsonl", name))
     columns = ("message_ids", "answer_id", "input_tokens", "output_tokens", "cached_tokens")
