@@ -119,7 +119,8 @@ def name_of(requirement: str) -> str:
 
 def test_environment_yml_holds_the_same_packages_as_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {name_of(r) for r in [*project["dependencies"], *project["optional-dependencies"]["transformers"]]}
+    extras = project["optional-dependencies"]
+    wanted = {name_of(r) for r in [*project["dependencies"], *extras["transformers"], *extras["prices"]]}
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     listed = [d for d in environment["dependencies"] if isinstance(d, str)]
     by_pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))

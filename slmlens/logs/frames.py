@@ -77,6 +77,9 @@ def calls_frame(calls: Sequence[tuple[str, Draft]], messages: MessageStore, file
     unpriced = [
         pl.lit(None, pl.Int64).alias("spend_nusd"),
         pl.lit(None, pl.Int64).alias("runrate_nusd"),
+        pl.lit(None, pl.String).alias("price_source"),
+        pl.lit(None, pl.Float64).alias("committed_share"),
+        pl.lit(None, pl.Date).alias("committed_until"),
         pl.lit(value=False).alias("model_assumed"),
         pl.lit(None, pl.String).alias("corrected"),
         pl.lit(None, pl.String).alias("corrected_reason"),

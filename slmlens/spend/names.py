@@ -1,79 +1,93 @@
 """Which listing of the price list a logged model name means: the provider first, then the model.
 
-Rules are from the naming of the providers themselves and of the gateways in front of them (LiteLLM's ``provider/model``
-prefixes, Bedrock's regional ids and ARNs, Vertex's ``@date``, Fireworks' ``accounts/`` paths, the provider names of
-OpenTelemetry's generative-AI conventions). A name that can't be placed stays unpriced; nothing is guessed.
+Rules are from the naming of the providers themselves and of the gateways and libraries in front of them (LiteLLM's and
+Inspect's ``provider/model``, Pydantic AI's and LangChain's ``provider:model``, Portkey's ``@provider/model``, the AI
+SDK's ``openai.chat``, Bedrock's regional ids and ARNs, Vertex's ``@date``, Fireworks' ``accounts/`` paths, the provider
+names of OpenTelemetry's generative-AI conventions). A name that can't be placed stays unpriced; nothing is guessed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 _HINTS = {
-    "anthropic": "anthropic",
     "amazon-bedrock": "aws",
+    "amazon_bedrock": "aws",
+    "anthropic": "anthropic",
     "aws": "aws",
     "aws.bedrock": "aws",
     "aws_bedrock": "aws",
-    "bedrock": "aws",
-    "bedrock_converse": "aws",
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
     "azure": "azure",
+    "azure-openai": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
     "azure_ai": "azure",
     "azure_openai": "azure",
     "azureopenai": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "cerebras": "cerebras",
+    "cloudflare": "cloudflare",
     "cohere": "cohere",
+    "databricks": "databricks",
     "deepseek": "deepseek",
     "fireworks": "fireworks",
+    "fireworks-ai": "fireworks",
     "fireworks_ai": "fireworks",
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
     "gcp.vertex_ai": "google",
     "gemini": "google",
+    "github_copilot": "github-copilot",
     "google": "google",
+    "google-ai-studio": "google",
+    "google-gla": "google",
+    "google-vertex": "google",
     "google_genai": "google",
     "google_vertexai": "google",
-    "vertex_ai": "google",
-    "vertexai": "google",
     "groq": "groq",
     "mistral": "mistral",
+    "mistral-ai": "mistral",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
     "moonshot": "moonshotai",
     "moonshot_ai": "moonshotai",
     "moonshotai": "moonshotai",
+    "novita": "novita",
     "openai": "openai",
     "openrouter": "openrouter",
     "perplexity": "perplexity",
     "together": "together",
+    "together-ai": "together",
     "together_ai": "together",
     "togetherai": "together",
+    "vertex": "google",
+    "vertex-ai": "google",
+    "vertex_ai": "google",
+    "vertexai": "google",
+    "workers-ai": "cloudflare",
     "x-ai": "x-ai",
     "x_ai": "x-ai",
     "xai": "x-ai",
 }
 """Provider names as logs write them, to provider ids of the price list."""
 
-_EXTRA_PREFIXES = {
-    "cerebras": "cerebras",
-    "databricks": "databricks",
-    "github_copilot": "github-copilot",
-    "novita": "novita",
-}
-
 _SELF_HOSTED = frozenset(
     {
+        "hf",
         "hosted_vllm",
+        "llama-cpp-python",
         "llama_cpp",
         "llamacpp",
         "lm_studio",
         "lmstudio",
         "local",
+        "mockllm",
         "ollama",
         "ollama_chat",
         "sglang",
@@ -83,11 +97,25 @@ _SELF_HOSTED = frozenset(
 )
 """The model runs on the user's own machines: no list price applies."""
 
+_GATEWAYS = frozenset(
+    {"gateway", "github", "github_models", "helicone", "litellm", "litellm_proxy", "openai-api", "vercel_ai_gateway"}
+)
+"""Heads that say through what a call went and not who served it; GitHub Models bills the vendors' list prices."""
+
+_CLOUDS = frozenset({"azure", "bedrock", "vertex"})
+"""Clouds that stand behind a vendor's name (Inspect: ``openai/azure/gpt-4o``, ``anthropic/bedrock/...``)."""
+
 _BEDROCK_ID = re.compile(
     r"^((us|eu|apac|global|jp|au|ca|us-gov)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek|qwen)\.\S"
 )
 _PATH_HEADS = re.compile(r"^(models/|publishers/[^/]+/models/|projects/.+/models/)")
 _CONTEXT_MARK = re.compile(r"\[1m\]$")
+_ROUTES = {
+    "aws": re.compile(r"^(converse|converse_like|invoke|[a-z]{2}(-gov)?-[a-z]+-\d)/"),
+    "azure": re.compile(r"^(responses|us|eu|global|global-standard)/"),
+    "openai": re.compile(r"^responses/"),
+}
+"""What LiteLLM writes between the provider and the model: an API or a region."""
 
 
 @dataclass(frozen=True)
@@ -102,65 +130,131 @@ class Listing:
     model: Any
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a logged name may stand in a price list.
+
+    :param provider: Its id in the price list; None: the name does not tell.
+    :param name: The model's name there, in lower case, without the gateway's or library's prefixes.
+    """
+
+    provider: str | None
+    name: str
+
+
 def resolve(provider: str | None, model: str | None) -> Listing | None:
     """Return the listing a logged (provider, model) means, or None where it can't be told.
 
     :param provider: What the log calls the provider; None: it does not say. An unknown name counts as a gateway.
     :param model: The model's name as logged.
     """
+    return next((found for place in places(provider, model) if (found := listing_at(place)) is not None), None)
+
+
+def places(provider: str | None, model: str | None) -> tuple[Place, ...]:
+    """Return where a logged (provider, model) may be listed, in the order to look; none for a self-hosted model."""
     if model is None or not model.strip():
-        return None
+        return ()
     name = _CONTEXT_MARK.sub("", model.strip().lower())
     hint = (provider or "").strip().lower()
     if hint in _SELF_HOSTED:
+        return ()
+    return tuple(dict.fromkeys(_places(hint, name)))
+
+
+def provider_id(hint: str | None) -> str | None:
+    """Return the price list's id of what a log calls the provider; None: not said, or not known."""
+    told = (hint or "").strip().lower()
+    return _HINTS.get(told) or _HINTS.get(told.partition(".")[0])
+
+
+def listing_at(place: Place) -> Listing | None:
+    """Return what the price list has at a place."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        found, info = get_snapshot().find_provider_model(place.name, None, place.provider, None)
+    except LookupError:
         return None
-    known = _HINTS.get(hint)
+    return Listing(found, info)
+
+
+def _places(hint: str, name: str) -> Iterator[Place]:
+    known = provider_id(hint)
+    if hint.startswith("huggingface"):
+        known, name = _through_hugging_face(name)
+        if known is None:
+            return
     if known is None:
-        return _by_name(name)
-    found = _at(known, _without_own_prefix(name, known))
-    if found is None and known == "openai":
+        yield from _by_name(name)
+        return
+    inner = _without_own_prefix(name, known)
+    cloud = inner.partition("/")[0]
+    if cloud in _CLOUDS and _HINTS[cloud] != known:
+        yield from _by_name(inner)
+        return
+    yield Place(known, inner)
+    if known == "openai":
         # OpenAI's client is what most gateways and hosts are called through, so it says little about who serves.
-        return _by_name(name)
-    return found
+        yield from _by_name(name)
 
 
-def _by_name(name: str) -> Listing | None:
+def _by_name(name: str) -> Iterator[Place]:
     if name.startswith("arn:aws:bedrock"):
-        return _at("aws", name.rsplit("/", maxsplit=1)[-1])
+        yield Place("aws", name.rsplit("/", maxsplit=1)[-1])
+        return
     told = _told_by_shape(name)
     if told is not None:
-        return _at(told, name)
+        yield Place(told, name)
+        return
     bare = _PATH_HEADS.sub("", name)
-    head, slash, tail = bare.partition("/")
-    if not slash:
-        return _at(None, bare)
-    known = None if head in _SELF_HOSTED else _HINTS.get(head) or _EXTRA_PREFIXES.get(head)
-    return None if known is None else _at(known, _without_own_prefix(tail, known))
+    head, mark, tail = _split(bare)
+    if not mark:
+        yield Place(None, bare)
+    elif head in _GATEWAYS:
+        yield from _by_name(tail)
+    elif head == "huggingface" or head in _HINTS:
+        yield from _places(head, tail)
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Split ``provider/model``, ``provider:model`` and ``@provider/model`` into provider, mark and model.
+
+    A colon counts only after a provider's name: ``llama3:8b`` and ``gpt-4o:free`` have another meaning.
+    """
+    head, slash, tail = name.partition("/")
+    before, colon, after = name.partition(":")
+    if colon and (before in _HINTS or before in _SELF_HOSTED):
+        return before, colon, after
+    return head.removeprefix("@"), slash, tail
 
 
 def _told_by_shape(name: str) -> str | None:
     if name.startswith("accounts/fireworks/"):
         return "fireworks"
+    if name.startswith("@cf/"):
+        return "cloudflare"
     if name.startswith("ft:"):
         return "openai"
     return "aws" if _BEDROCK_ID.match(name) else None
+
+
+def _through_hugging_face(name: str) -> tuple[str | None, str]:
+    """Return the host behind Hugging Face's router (``model:groq``, ``together/model``), which sets the price."""
+    model, _, host = name.rpartition(":")
+    if not model:
+        host, _, model = name.partition("/")
+    hosts = {"fireworks-ai", "groq", "cerebras", "hyperbolic", "nebius", "novita", "nscale", "ovhcloud"}
+    hosts |= {"publicai", "sambanova", "together"}
+    return (f"huggingface_{host}", model) if host in hosts else (None, name)
 
 
 def _without_own_prefix(name: str, provider: str) -> str:
     if provider == "aws" and name.startswith("arn:"):
         return name.rsplit("/", maxsplit=1)[-1]
     name = name if provider == "fireworks" else _PATH_HEADS.sub("", name)
-    head, slash, tail = name.partition("/")
-    if slash and _HINTS.get(head) == provider:
+    head, mark, tail = _split(name)
+    if mark and _HINTS.get(head) == provider:
         return _without_own_prefix(tail, provider)
-    return tail if slash and provider == "aws" and head in {"converse", "invoke"} else name
-
-
-def _at(provider: str | None, name: str) -> Listing | None:
-    from genai_prices.data_snapshot import get_snapshot
-
-    try:
-        found, info = get_snapshot().find_provider_model(name, None, provider, None)
-    except LookupError:
-        return None
-    return Listing(found, info)
+    route = _ROUTES.get(provider)
+    return route.sub("", name) if route else name

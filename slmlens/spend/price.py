@@ -8,40 +8,54 @@ from collections.abc import Sequence
 import polars as pl
 
 from slmlens.errors import SettingError
-from slmlens.spend.names import Listing, resolve
-from slmlens.spend.rates import TIER_SCHEMA, Tier, price_nusd, tiers_at, varies_by_hour
+from slmlens.spend.names import resolve
+from slmlens.spend.price_book import Named, PriceBook, open_book
+from slmlens.spend.rates import TIER_SCHEMA, Tier, price_nusd
 
 _NAME = ["provider", "model", "model_requested"]
 _NOON = dt.time(12)
 
 
-def price_calls(calls: pl.DataFrame, *, assume_model: str | None = None, today: dt.date | None = None) -> pl.DataFrame:
-    """Fill ``spend_nusd``, ``runrate_nusd`` and ``model_assumed`` of the calls, each call on its own.
+def price_calls(
+    calls: pl.DataFrame,
+    *,
+    assume_model: str | None = None,
+    today: dt.date | None = None,
+    book: PriceBook | None = None,
+) -> pl.DataFrame:
+    """Fill the columns of money of the calls, each call on its own.
 
-    Prices are those of genai-prices, offline. A call is never priced as part of a sum, because long-context tiers
-    depend on the single request. Null means unpriced: no model, a model without a listing (an Azure deployment name, a
-    self-hosted model), no token counts, or counts that contradict each other. Before October 2024 the list's gpt-4o
-    price is the later one. Where a vendor lists no batch rate, a batch call has the standard one.
+    ``spend_nusd`` (price of the day), ``price_source`` (where that is from), ``runrate_nusd`` (today's price),
+    ``model_assumed``, ``committed_share`` and ``committed_until``. A call is never priced as part of a sum, because
+    long-context tiers depend on the single request. Null means unpriced: no model, a model without a price (an Azure
+    deployment name, a self-hosted model), no token counts, or counts that contradict each other. Where a vendor lists
+    no batch rate, a batch call has the standard one.
 
     :param calls: ``CallsTable``; row order is kept.
     :param assume_model: Prices the calls whose model is unknown, as ``model`` or ``provider/model``.
     :param today: Day of the run-rate price; default: today (UTC). Also prices the spend of calls without a time.
+    :param book: Where prices are from; None: the public lists, offline.
     :raises SettingError: If no price is known for the assumed model.
     """
-    if assume_model is not None and resolve(None, assume_model) is None:
-        raise SettingError(
-            f"no price is known for the assumed model {assume_model!r}",
-            where="assume_model",
-            next_step="name it as its vendor does, with the provider where needed ('groq/llama-3.1-8b-instant')",
-        )
+    book = book or open_book()
     day = today or dt.datetime.now(dt.UTC).date()
-    frame, listings = _with_listing(calls.with_row_index("_row"), assume_model)
+    assumed = None if assume_model is None else _assumed(book, assume_model, day)
+    frame, named = _with_names(calls.with_row_index("_row"), book, assumed)
     noon = pl.lit(dt.datetime.combine(day, _NOON, dt.UTC)).cast(pl.Datetime("us", "UTC"))
     logged = pl.col("started_at").fill_null(noon)
     moved = noon.dt.combine(logged.dt.time()).dt.replace_time_zone("UTC")
-    spend = _priced(frame.with_columns(_when=logged), listings).alias("spend_nusd")
-    runrate = _priced(frame.with_columns(_when=moved), listings).alias("runrate_nusd")
-    return calls.with_columns(spend, runrate, frame.get_column("_assumed").alias("model_assumed"))
+    spend = _priced(frame.with_columns(_when=logged), named, book)
+    runrate = _priced(frame.with_columns(_when=moved), named, book)
+    covered = (logged.dt.date() <= pl.col("_until")).fill_null(value=False)
+    return calls.with_columns(
+        spend.get_column("nusd").alias("spend_nusd"),
+        spend.get_column("source").alias("price_source"),
+        runrate.get_column("nusd").alias("runrate_nusd"),
+        frame.get_column("_assumed").alias("model_assumed"),
+        *frame.select(
+            committed_share=pl.when(covered).then("_share"), committed_until=pl.when(covered).then("_until")
+        ).get_columns(),
+    )
 
 
 def listed_model(provider: str | None, model: str | None) -> tuple[str, str] | None:
@@ -50,44 +64,60 @@ def listed_model(provider: str | None, model: str | None) -> tuple[str, str] | N
     return None if found is None else (str(found.provider.id), str(found.model.id))
 
 
-def _with_listing(frame: pl.DataFrame, assume_model: str | None) -> tuple[pl.DataFrame, list[Listing]]:
-    """Add ``_listing`` (a position in the returned list, or null), ``_hourly`` and ``_assumed``."""
+def _assumed(book: PriceBook, model: str, day: dt.date) -> Named:
+    named = book.named(None, model)
+    if book.quote(named, dt.datetime.combine(day, _NOON, dt.UTC)) is None:
+        raise SettingError(
+            f"no price is known for the assumed model {model!r}",
+            where="assume_model",
+            next_step="name it as its vendor does, with the provider where needed ('groq/llama-3.1-8b-instant')",
+        )
+    return named
+
+
+def _with_names(frame: pl.DataFrame, book: PriceBook, assumed: Named | None) -> tuple[pl.DataFrame, list[Named]]:
+    """Add ``_named`` (a position in the returned list), ``_hourly``, ``_assumed``, ``_share`` and ``_until``."""
     nameless = pl.col("model").is_null() & pl.col("model_requested").is_null()
     names = frame.select(_NAME).unique(maintain_order=True)
-    listings: list[Listing] = []
+    found: list[Named] = []
     rows = []
     for provider, model, requested in names.iter_rows():
-        unnamed = model is None and requested is None
         # The served name is the truth; an alias or a deployment name in its place leaves the requested one.
-        found = resolve(None, assume_model) if unnamed else resolve(provider, model) or resolve(provider, requested)
-        rows.append((None if found is None else len(listings), found is not None and varies_by_hour(found)))
-        if found is not None:
-            listings.append(found)
-    found_frame = pl.DataFrame(rows, {"_listing": pl.Int32, "_hourly": pl.Boolean}, orient="row")
-    assumed = nameless if assume_model is not None else pl.lit(value=False)
-    joined = frame.join(names.hstack(found_frame), on=_NAME, how="left", nulls_equal=True, maintain_order="left")
-    return joined.with_columns(assumed.alias("_assumed")), listings
+        unnamed = model is None and requested is None
+        named = assumed if unnamed and assumed is not None else book.named(provider, model, requested)
+        rows.append((len(found), book.by_the_minute(named), *(book.committed(named) or (None, None))))
+        found.append(named)
+    schema = {"_named": pl.Int32, "_hourly": pl.Boolean, "_share": pl.Float64, "_until": pl.Date}
+    joined = frame.join(
+        names.hstack(pl.DataFrame(rows, schema, orient="row")),
+        on=_NAME,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    return joined.with_columns(_assumed=nameless if assumed is not None else pl.lit(value=False)), found
 
 
-def _priced(frame: pl.DataFrame, listings: Sequence[Listing]) -> pl.Series:
-    """Return the price of each row at its ``_when``, in nano-USD; null where unpriced."""
-    keys = ["_listing", "_at", "batch"]
+def _priced(frame: pl.DataFrame, named: Sequence[Named], book: PriceBook) -> pl.DataFrame:
+    """Return the price of each row at its ``_when``: ``nusd`` in nano-USD and its ``source``; null where unpriced."""
+    keys = ["_named", "_at", "batch"]
     frame = frame.with_columns(
         _at=pl.when("_hourly").then(pl.col("_when").dt.truncate("1m")).otherwise(pl.col("_when").dt.truncate("1d"))
     )
-    wanted = frame.filter(pl.col("_listing").is_not_null()).select(keys).unique(maintain_order=True)
+    wanted = frame.select(keys).unique(maintain_order=True)
     ids: dict[tuple[Tier, ...], int] = {}
-    price_ids: list[int | None] = []
-    for listing, at, batch in wanted.iter_rows():
-        tiers = tiers_at(listings[listing], at, batch=batch)
-        price_ids.append(None if tiers is None else ids.setdefault(tiers, len(ids)))
+    quoted: list[tuple[int | None, str | None]] = []
+    for at_name, at, batch in wanted.iter_rows():
+        quote = book.quote(named[at_name], at, batch=batch)
+        quoted.append((None, None) if quote is None else (ids.setdefault(quote.tiers, len(ids)), quote.source))
     table = pl.DataFrame(
         [tier.row(price_id) for tiers, price_id in ids.items() for tier in tiers], TIER_SCHEMA, orient="row"
     )
-    known = wanted.with_columns(pl.Series("price_id", price_ids, pl.Int32))
+    known = wanted.hstack(pl.DataFrame(quoted, {"price_id": pl.Int32, "source": pl.String}, orient="row"))
     sized = frame.join(known, on=keys, how="inner").filter(pl.col("input_tokens").is_not_null())
     priced = sized.sort("input_tokens").join_asof(
         table.sort("from_tokens"), left_on="input_tokens", right_on="from_tokens", by="price_id", check_sortedness=False
     )
-    values = priced.select("_row", price_nusd().alias("_nusd"))
-    return frame.select("_row").join(values, on="_row", how="left", maintain_order="left").get_column("_nusd")
+    values = priced.select("_row", "source", nusd=price_nusd())
+    joined = frame.select("_row").join(values, on="_row", how="left", maintain_order="left")
+    return joined.select("nusd", source=pl.when(pl.col("nusd").is_not_null()).then("source"))

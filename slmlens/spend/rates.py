@@ -8,7 +8,8 @@ gives the same figures (a test compares them) many times faster.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,10 @@ _STEPS_PER_NUSD = 10**15
 
 _STEPS_PER_USD_MTOK = 10**18
 _STEPS_PER_USD_KREQUEST = 10**21
+_STEPS_PER_USD = 10**24
+
+RATES = ("input", "cached", "cache_write", "output", "reasoning", "request")
+"""The prices of a model in a price file: US dollars a million tokens, and ``request`` a call."""
 
 _PRICE_KEYS = (
     "input_mtok",
@@ -76,6 +81,42 @@ class Tier:
             self.write is not None,
             self.reasoning is not None,
         )
+
+    def times(self, factor: Decimal) -> Tier:
+        """Return the tier with every price multiplied, rounded to whole steps."""
+
+        def scaled(rate: int | None) -> int | None:
+            return None if rate is None else int((rate * factor).to_integral_value())
+
+        return replace(
+            self,
+            input=scaled(self.input),
+            cached=scaled(self.cached),
+            write=scaled(self.write),
+            output=scaled(self.output),
+            reasoning=scaled(self.reasoning),
+            request=scaled(self.request) or 0,
+        )
+
+
+def tier_of(from_tokens: int, rates: Mapping[str, Decimal]) -> Tier:
+    """Return the tier of plain rates.
+
+    :param from_tokens: Input tokens of a call from which it holds.
+    :param rates: US dollars a million tokens by ``input``, ``cached``, ``cache_write``, ``output`` and ``reasoning``,
+        and US dollars a call by ``request``. Without a rate of their own, cached and written tokens cost what input
+        costs, and reasoning what output costs.
+    """
+    token = {name: _steps(rates.get(name), _STEPS_PER_USD_MTOK) for name in RATES if name != "request"}
+    return Tier(
+        from_tokens,
+        token["input"],
+        token["cached"],
+        token["cache_write"],
+        token["output"],
+        token["reasoning"],
+        _steps(rates.get("request"), _STEPS_PER_USD) or 0,
+    )
 
 
 def varies_by_hour(listing: Listing) -> bool:

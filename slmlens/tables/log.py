@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from slmlens.tables.words import BILLING, CORRECTIONS, STATUSES
+from slmlens.tables.words import BILLING, CORRECTIONS, PRICE_SOURCES, STATUSES
 
 
 class CallsTable(dy.Schema):
@@ -43,6 +43,9 @@ class CallsTable(dy.Schema):
     billing = dy.String(check=lambda c: c.is_in(BILLING))
     spend_nusd = dy.Int64(nullable=True)  # at the price of the day; null = unpriced
     runrate_nusd = dy.Int64(nullable=True)  # at today's price
+    price_source = dy.String(nullable=True, check=lambda c: c.is_in(PRICE_SOURCES))  # of spend_nusd; null = unpriced
+    committed_share = dy.Float64(nullable=True, min=0, max=1)  # prepaid by a commitment; null: none covers the call
+    committed_until = dy.Date(nullable=True)  # its last day
     logged_nusd = dy.Int64(nullable=True)  # what the logging tool said
     model_assumed = dy.Bool()  # priced with --assume-model
     status = dy.String(check=lambda c: c.is_in(STATUSES))

@@ -17,6 +17,9 @@ FAILURES = (*STATUSES[1:], *CORRECTIONS)
 BILLING = ("metered", "seat")
 """``seat``: the call was paid by a seat plan, so its price is a *list-price equivalent* and moving it saves nothing."""
 
+PRICE_SOURCES = ("your file", "your discount", "correction", "genai-prices", "model-prices")
+"""Where a call's price comes from. ``your discount``: a price of a list less what the user's price file takes off."""
+
 EVIDENCE_WORDS = ("shown", "likely", "open", "unlikely", "no-signal", "not-enough-data", "gated")
 ACTIONS = ("code", "cache", "pilot-cheaper-llm", "pilot-swap", "pilot-tune", "migrate-swap", "migrate-tune", "keep")
 KEEP_REASONS = ("quality", "money", "gate", "unknown")

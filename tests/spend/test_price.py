@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from slmlens.errors import SettingError
 from slmlens.spend.price import listed_model, price_calls
+from slmlens.spend.price_book import ListLayer, PriceBook
+from slmlens.spend.price_file import PriceFile
 from tests.savings.world import TODAY, calls_frame
 
 WHEN = dt.datetime(2026, 9, 14, 10, 30, tzinfo=dt.UTC)
@@ -73,7 +75,7 @@ def logged_calls(draw):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(logged_calls(), min_size=1, max_size=20))
 def test_the_fast_price_is_the_librarys_price_of_each_single_call(rows):
-    priced = price_calls(calls_frame(rows), today=TODAY)
+    priced = price_calls(calls_frame(rows), today=TODAY, book=PriceBook(PriceFile(), (ListLayer(),)))
     for row, spend, runrate in zip(rows, *priced.select("spend_nusd", "runrate_nusd").to_dict().values(), strict=True):
         assert spend == by_the_library(row, row["started_at"])
         assert runrate == by_the_library(row, dt.datetime.combine(TODAY, row["started_at"].timetz()))
