@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from slmlens.suitability.answers import Answer
 from slmlens.suitability.observe import Observed
 from slmlens.suitability.pilot import progress_of
 from slmlens.suitability.pilot_sample import draw_pilot
 from slmlens.suitability.posterior import LOOKS, Graded, Target, meets_target
 from slmlens.suitability.settings import AssessSettings
+from tests.suitability.trap_logs import labelled_task
 
 SETTINGS = AssessSettings()
 SCENES = {
@@ -30,21 +30,8 @@ SESSIONS = 900
 def task(sizes: Sequence[int], shares: Sequence[int]) -> Observed:
     """A task of sessions with so many calls each, in time order; its answers are one of three labels."""
     rng = random.Random(1)
-    sessions = np.repeat(np.arange(SESSIONS), [rng.choice(sizes) for _ in range(SESSIONS)]).astype(np.int64)
-    labels = rng.choices("abc", shares, k=len(sessions))
-    return Observed(
-        task_id="t",
-        call_ids=[f"c{i}" for i in range(len(sessions))],
-        answers=[Answer("text", {"": label}) for label in labels],
-        units=sessions,
-        sessions=sessions,
-        prompts=np.arange(len(sessions)),
-        texts=labels,
-        slots=labels,
-        unit_names=[str(one) for one in sessions],
-        site="s",
-        time_ordered=True,
-    )
+    calls = [rng.choice(sizes) for _ in range(SESSIONS)]
+    return labelled_task(calls, rng.choices("abc", shares, k=sum(calls)))
 
 
 def shown(sample: pl.DataFrame, acceptable: np.ndarray, target: Target) -> bool:

@@ -76,19 +76,16 @@ def assess(
     adjusted = _adjust(measured)
     failures = failure_census(tasks).rows_by_key("task_id", named=True)
     graded = graded_by_task(extra)
-    steps = dict(tasks.tasks.select("task_id", "steps_per_session").iter_rows())
-    subjects = dict(tasks.tasks.select("task_id", "n_subjects").iter_rows())
-    edits = dict(tasks.tasks.select("task_id", "edited_on").iter_rows())
-    skeletons = dict(tasks.tasks.select("task_id", "skeleton").iter_rows())
+    found = tasks.tasks.select("task_id", "steps_per_session", "n_subjects", "edited_on", "skeleton")
+    facts = found.rows_by_key("task_id", named=True, unique=True)
     verdicts, evidence = [], []
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
-        one = measured.get(task_id)
-        seen = seen_of(task_id, one, adjusted.get(task_id, {}), signals, steps[task_id], graded.get(task_id, {}))
+        one, of = measured.get(task_id), facts[task_id]
+        steps = of["steps_per_session"]
+        seen = seen_of(task_id, one, adjusted.get(task_id, {}), signals, steps, graded.get(task_id, {}))
         judged = judge(seen, settings)
-        rare = _rare_of(judged, extra, task_id)
-        if rare is None and one is not None and one.probed is not None:
-            rare = rare_class(one.sampled, one.probed, settings)
+        rare = _graded_rare(judged, extra, task_id) or _probed_rare(one, settings)
         verdicts.append(
             verdict_row(
                 seen,
@@ -100,9 +97,9 @@ def assess(
                     judged,
                     rare,
                     settings,
-                    n_subjects=subjects[task_id],
-                    edited_on=edits[task_id],
-                    skeleton=skeletons[task_id],
+                    n_subjects=of["n_subjects"],
+                    edited_on=of["edited_on"],
+                    skeleton=of["skeleton"],
                 ),
                 pilot_calls=_pilot_calls(judged, settings),
             )
@@ -214,7 +211,11 @@ def graded_by_task(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
     return graded
 
 
-def _rare_of(judged: Judged, extra: pl.DataFrame, task_id: str) -> RareClass | None:
+def _probed_rare(one: Measured | None, settings: AssessSettings) -> RareClass | None:
+    return rare_class(one.sampled, one.probed, settings) if one is not None and one.probed is not None else None
+
+
+def _graded_rare(judged: Judged, extra: pl.DataFrame, task_id: str) -> RareClass | None:
     """Return the rare class as the pilot of the model that the verdict is for has graded it; None: it has none."""
     own = (pl.col("task_id") == task_id) & (pl.col("mode") == judged.mode) & (pl.col("slm") == judged.chosen.slm)
     rows = extra.filter(own & pl.col("rare_n").is_not_null())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,16 +189,10 @@ def posterior_at(
     :param cut: No A above this: the upper bound of C_mode.
     :param graded: Graded answers of the model itself: a binomial likelihood.
     """
-    from scipy.special import betainc, ndtr
-
     hits = graded.agreement * graded.n_eff if graded is not None else 0.0
     misses = graded.n_eff - hits if graded is not None else 0.0
     # Beta prior and binomial answers are conjugate, so that this part is exact on any grid
-    mass = np.diff(betainc(prior.a + hits, prior.b + misses, _EDGES))
-    if floor is not None:
-        mass = mass * ndtr((_CENTRES - floor.at) / floor.spread)
-    if cut is not None and cut < 1:
-        mass = np.where(_EDGES[:-1] < max(cut, _EDGES[1]), mass, 0.0)
+    mass = beta_mass(prior.a + hits, prior.b + misses) * _weight(floor, cut)
     if mass.sum() <= 0:  # the answers lie so far above the cut that no probability is left under it
         mass[np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
     mass = mass / mass.sum()
@@ -210,6 +204,53 @@ def posterior_at(
         none_right=graded is not None and hits <= 0,
         none_wrong=graded is not None and misses <= 0,
     )
+
+
+@lru_cache(maxsize=4096)
+def beta_mass(a: float, b: float) -> Floats:
+    """Return the probability that a Beta gives each of the ``CELLS`` cells of [0, 1]; not to be written to."""
+    from scipy.special import betainc
+
+    mass = np.diff(betainc(a, b, _EDGES))
+    mass.setflags(write=False)
+    return np.asarray(mass, dtype=np.float64)
+
+
+def grid_beliefs(
+    masses: Floats, needed: Floats, floor: Floor | None = None, cut: float | None = None
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return what :func:`posterior_at` says of many models at a time.
+
+    :param masses: One row a model: its :func:`beta_mass`.
+    :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
+    :return: Posterior mass (a row a model), P(parity), and the ends of the 90 % interval of A.
+    """
+    mass = masses * _weight(floor, cut)
+    whole = mass.sum(axis=1, keepdims=True)
+    mass[whole[:, 0] <= 0, np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
+    mass /= np.where(whole > 0, whole, 1.0)
+    above = np.concatenate([np.zeros((len(mass), 1)), np.cumsum(mass, axis=1)], axis=1)
+    at = np.clip(needed, 0.0, 1.0) * CELLS
+    cell = np.minimum(at.astype(np.int64), CELLS - 1)
+    below = above[:, cell] + (at - cell) * mass[:, cell]
+    p_parity = np.clip(1 - below.mean(axis=1), 0.0, 1.0)
+    return mass, p_parity, _quantiles(mass, above, 0.05), _quantiles(mass, above, 0.95)
+
+
+def _quantiles(mass: Floats, above: Floats, q: float) -> Floats:
+    """Return one quantile of each row's distribution, linear inside a cell."""
+    cell = np.minimum((above[:, 1:] <= q * above[:, -1:]).sum(axis=1), CELLS - 1)
+    rows = np.arange(len(mass))
+    inside = (q * above[:, -1] - above[rows, cell]) / np.maximum(mass[rows, cell], 1e-300)
+    return np.asarray((cell + np.clip(inside, 0.0, 1.0)) / CELLS, dtype=np.float64)
+
+
+def _weight(floor: Floor | None, cut: float | None) -> Floats:
+    """Return what a probe and the ceiling say of each cell, as a factor on its prior mass."""
+    from scipy.special import ndtr
+
+    weight = np.ones(CELLS) if floor is None else np.asarray(ndtr((_CENTRES - floor.at) / floor.spread))
+    return np.where(_EDGES[:-1] < max(cut, _EDGES[1]), weight, 0.0) if cut is not None and cut < 1 else weight
 
 
 def beliefs_by_prior(

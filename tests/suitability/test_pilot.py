@@ -26,7 +26,7 @@ from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
 from slmlens.suitability.splits import earlier_units
 from tests.suitability.test_assess import tickets
-from tests.suitability.trap_logs import tasks_of
+from tests.suitability.trap_logs import labelled_task, tasks_of
 
 DEFAULTS = AssessSettings()
 
@@ -34,21 +34,7 @@ DEFAULTS = AssessSettings()
 def observed(sizes: list[int], label=lambda _rng: "a", seed: int = 0) -> Observed:
     """A task of sessions with so many calls each, in time order."""
     rng = random.Random(seed)
-    sessions = np.repeat(np.arange(len(sizes)), sizes).astype(np.int64)
-    labels = [label(rng) for _ in sessions]
-    return Observed(
-        task_id="t",
-        call_ids=[f"c{i}" for i in range(len(sessions))],
-        answers=[Answer("text", {"": one}) for one in labels],
-        units=sessions,
-        sessions=sessions,
-        prompts=np.arange(len(sessions)),
-        texts=labels,
-        slots=labels,
-        unit_names=[str(one) for one in sessions],
-        site="s",
-        time_ordered=True,
-    )
+    return labelled_task(sizes, [label(rng) for _ in range(sum(sizes))])
 
 
 def drawn(of: Observed, seed: int = 0) -> pl.DataFrame:

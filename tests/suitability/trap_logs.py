@@ -12,9 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from slmlens.results import Calls, Tasks
+from slmlens.suitability.answers import Answer
+from slmlens.suitability.observe import Observed
 from slmlens.tables import (
     AssignmentsTable,
     CallsTable,
@@ -174,3 +177,21 @@ def _time(stamp: str | None) -> dt.datetime | None:
         return None
     moment = dt.datetime.fromisoformat(stamp)
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def labelled_task(sizes: Sequence[int], labels: Sequence[str]) -> Observed:
+    """What a log shows of a task of sessions with so many calls each, in time order, answered by these labels."""
+    sessions = np.repeat(np.arange(len(sizes)), sizes).astype(np.int64)
+    return Observed(
+        task_id="t",
+        call_ids=[f"c{i}" for i in range(len(labels))],
+        answers=[Answer("text", {"": label}) for label in labels],
+        units=sessions,
+        sessions=sessions,
+        prompts=np.arange(len(labels)),
+        texts=list(labels),
+        slots=list(labels),
+        unit_names=[str(one) for one in sessions],
+        site="s",
+        time_ordered=True,
+    )
