@@ -23,6 +23,8 @@ class Ledger:
     :param excluded_nusd: Of it, set aside by a person.
     :param runrate_nusd: All priced calls at today's prices.
     :param seat_nusd: Of the imported spend, calls a seat plan paid: a list-price equivalent, not an expense.
+    :param prepaid_nusd: Of the rest, the share that a commitment has prepaid: a list-price equivalent as well, as long
+        as the commitment lasts.
     :param calls: All calls.
     :param priced_calls: Calls with a price.
     :param unpriced_calls: Calls without one; their money is unknown and in no sum.
@@ -34,6 +36,7 @@ class Ledger:
     :param by_task: ``task_id`` (null: unassigned), ``excluded``, ``n_calls``, ``priced_calls``, ``spend_nusd``,
         ``runrate_nusd``, ``seat_nusd``, ``input_tokens``, ``output_tokens``. Sums over no priced call are null.
     :param by_model: ``provider``, ``model``, ``n_calls``, ``priced_calls``, ``spend_nusd``, ``runrate_nusd``, tokens.
+    :param by_source: ``source`` (a word of ``tables.PRICE_SOURCES``), ``calls``, ``spend_nusd``; the dearest first.
     """
 
     imported_nusd: int
@@ -42,6 +45,7 @@ class Ledger:
     excluded_nusd: int
     runrate_nusd: int
     seat_nusd: int
+    prepaid_nusd: int
     calls: int
     priced_calls: int
     unpriced_calls: int
@@ -51,11 +55,12 @@ class Ledger:
     estimated_token_share: float | None
     by_task: pl.DataFrame
     by_model: pl.DataFrame
+    by_source: pl.DataFrame
 
     @property
     def metered_nusd(self) -> int:
         """Imported spend that was billed by use."""
-        return self.imported_nusd - self.seat_nusd
+        return self.imported_nusd - self.seat_nusd - self.prepaid_nusd
 
 
 def build_ledger(calls: pl.DataFrame, assignments: pl.DataFrame, *, excluded: Collection[str] = ()) -> Ledger:
@@ -75,6 +80,7 @@ def build_ledger(calls: pl.DataFrame, assignments: pl.DataFrame, *, excluded: Co
         excluded_nusd=_spend(placed, pl.col("excluded")),
         runrate_nusd=int(calls.get_column("runrate_nusd").sum()),
         seat_nusd=_spend(placed, pl.col("billing") == "seat"),
+        prepaid_nusd=int(calls.select(prepaid_nusd().sum()).item() or 0),
         calls=calls.height,
         priced_calls=calls.get_column("spend_nusd").count(),
         unpriced_calls=calls.get_column("spend_nusd").null_count(),
@@ -84,11 +90,30 @@ def build_ledger(calls: pl.DataFrame, assignments: pl.DataFrame, *, excluded: Co
         estimated_token_share=_estimated_share(calls),
         by_task=_totals(placed, ["task_id", "excluded"]),
         by_model=_totals(placed, ["provider", "model"]),
+        by_source=_by_source(calls),
     )
     parts = ledger.tasks_nusd + ledger.unassigned_nusd + ledger.excluded_nusd
     if parts != ledger.imported_nusd:
         raise ContractError(f"the money does not add up: {ledger.imported_nusd} nano-USD imported, {parts} placed")
     return ledger
+
+
+def prepaid_nusd() -> pl.Expr:
+    """Return, over priced ``CallsTable``, what of a call's spend a commitment has prepaid; 0 where none covers it.
+
+    A call that a seat plan paid is not counted: it is prepaid already.
+    """
+    share = pl.when(pl.col("billing") == "seat").then(0.0).otherwise(pl.col("committed_share").fill_null(0.0))
+    return (pl.col("spend_nusd") * share).round().cast(pl.Int64).fill_null(0)
+
+
+def _by_source(calls: pl.DataFrame) -> pl.DataFrame:
+    return (
+        calls.filter(pl.col("price_source").is_not_null())
+        .group_by(pl.col("price_source").alias("source"))
+        .agg(pl.len().cast(pl.Int64).alias("calls"), pl.col("spend_nusd").sum())
+        .sort("spend_nusd", "source", descending=[True, False])
+    )
 
 
 def _placed(calls: pl.DataFrame, assignments: pl.DataFrame, excluded: list[str]) -> pl.DataFrame:
