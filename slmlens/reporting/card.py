@@ -250,13 +250,24 @@ def _further_levers(task: Json) -> list[Json]:
 
 
 def _rung(rung: Json) -> dict[str, Any]:
-    saving = rung["saving_month_usd"]
-    worth = "" if saving is None else f", about {usd_about(saving)} a month"
-    return {
-        "name": rung["name"],
-        "said": f"serves{worth}" if rung["serves"] else "does not serve",
-        "rests_on": rung["rests_on"],
-    }
+    return {"name": rung["name"], "said": rung_words(rung), "rests_on": rung["rests_on"]}
+
+
+def rung_words(rung: Json) -> str:
+    """Return whether a rung of the ladder serves, what it saves a month and what it leaves, as a phrase."""
+    left, saving, chance = rung.get("remains_month_usd"), rung["saving_month_usd"], rung.get("chance")
+    if rung["name"] == "keep":
+        return "is left with nothing stated" if left is None else f"is left with about {usd_about(left)} a month"
+    if not rung["serves"]:
+        return "does not serve"
+    said = "serves" if chance is None else f"serves if it holds parity ({percent(chance)} chance)"
+    if saving is None:
+        return said
+    if saving <= 0:
+        return f"{said}, but saves nothing on what is left by then"
+    return f"{said}, saves about {usd_about(saving)} a month" + (
+        "" if left is None else f" and leaves about {usd_about(left)}"
+    )
 
 
 def _lever(lever: Json) -> dict[str, str]:

@@ -27,6 +27,9 @@ from slmlens.suitability.judge import LOOP_STEPS, Judged, ModeVerdict, known_cei
 from slmlens.suitability.posterior import Target
 from slmlens.suitability.reasons import K_SHOW
 
+_BEFORE_A_MODEL = ("cache", "code", "prompt caching", "batch rate")
+"""Rungs of the ladder that need no other model."""
+
 Json = Mapping[str, Any]
 
 UNDECIDED = ("open", "likely")
@@ -214,7 +217,8 @@ def probes_grid(one: OneTask | Words) -> Grid | Words:
     if probed.whole is not None and WHOLE not in probed.students:
         rows.append(_probe("all fields at once", None, probed.whole, probed.constant, None))
     if probed.program is not None:
-        rows.append(_probe("simple rules", probed.program.later, probed.program.group, one.belief.seen.constant, None))
+        rules = probed.program
+        rows.append(_probe("simple rules", rules.later, rules.group, one.belief.seen.constant, rules.null_p))
     if probed.retrieval is not None:
         copied = probed.retrieval
         rows.append(_probe("the nearest prompt's answer", copied.time, copied.group, copied.constant, copied.null_p))
@@ -296,6 +300,7 @@ def before_a_model(one: OneTask | Words) -> Grid | Words:
             "rests on": sentence(rung["rests_on"]),
         }
         for rung in one.record.get("ladder", ())
+        if rung["name"] in _BEFORE_A_MODEL
     ]
     return Grid(pl.DataFrame(rows), numbers=("saving a month",), strong="before a model")
 

@@ -124,6 +124,8 @@ def task_record(
                 "name": rung["name"],
                 "serves": rung["serves"],
                 "saving_month_usd": cents(rung["saving_month_nusd"]),
+                "remains_month_usd": cents(rung["remains_month_nusd"]),
+                "chance": _short(rung["chance"]),
                 "rests_on": rung["rests_on"],
             }
             for rung in row["ladder"]

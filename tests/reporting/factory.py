@@ -342,8 +342,12 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
         "slm": s.slm,
         "levers": [{"name": n, "saving_month_nusd": _nusd(v), "note": note} for n, v, note in s.levers],
         "ladder": [
-            {"name": "cache", "serves": False, "saving_month_nusd": None, "rests_on": "no prompt came again"},
-            {"name": "code", "serves": s.action == "code", "saving_month_nusd": None, "rests_on": "rules"},
+            _rung("cache", rests_on="no prompt came again"),
+            _rung("code", serves=s.action == "code", rests_on="rules"),
+            _rung(
+                "small model as it is", serves=True, saving=12.0, remains=30.0, chance=0.55, rests_on="a pilot first"
+            ),
+            _rung("keep", serves=True, saving=0.0, remains=30.0, rests_on="what stays"),
         ],
         "candidates": [
             {
@@ -360,6 +364,19 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
         "flips": list(s.flips),
         "reasons": list(s.action_reasons),
     }
+
+
+def _rung(
+    name: str,
+    *,
+    rests_on: str,
+    serves: bool = False,
+    saving: float | None = None,
+    remains: float | None = None,
+    chance: float | None = None,
+) -> dict[str, Any]:
+    money = {"saving_month_nusd": _nusd(saving), "remains_month_nusd": _nusd(remains)}
+    return {"name": name, "serves": serves, **money, "chance": chance, "rests_on": rests_on}
 
 
 def _assumptions() -> pl.DataFrame:

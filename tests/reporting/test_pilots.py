@@ -65,7 +65,10 @@ def test_a_card_of_a_looped_task_says_what_a_session_makes_of_a_step():
     assert f"is {100 * step**6.4:.0f}" in page.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_a_card_has_the_ladder_before_any_model():
-    page = render_html(scenario("product"), audience="engineering")
-    assert "Cheaper answers before any model" in page
+def test_a_card_has_the_ladder_with_what_each_rung_leaves():
+    page = render_html(scenario("product"), audience="engineering").replace("\N{NO-BREAK SPACE}", " ")
+    assert "Cheaper answers, each on what those before it leave" in page
     assert "<b>cache</b> does not serve: no prompt came again" in page
+    model = "serves if it holds parity (55 % chance), saves about $12 a month and leaves about $30"
+    assert f"<b>small model as it is</b> {model}: a pilot first" in page
+    assert "<b>keep</b> is left with about $30 a month" in page

@@ -8,13 +8,13 @@ import pytest
 from slmlens.savings.pilot_plan import chance_shown
 from slmlens.savings.plan import plan
 from slmlens.suitability.posterior import LOOKS
-from tests.savings.world import TODAY, parity, steady, verdicts_of
+from tests.savings.world import FAULTLESS, TODAY, parity, steady, verdicts_of
 
 FEW = 400
 
 
 def planned(tasks, facts=None, **world):
-    return plan(verdicts_of(tasks, facts, **world), today=TODAY, draws=FEW)
+    return plan(verdicts_of(tasks, facts, **world), overrides=FAULTLESS, today=TODAY, draws=FEW)
 
 
 def test_the_pilot_that_is_worth_most_comes_first_and_none_is_planned_where_nothing_is_open():
@@ -70,7 +70,7 @@ def test_every_rung_of_the_ladder_says_what_it_rests_on():
     made = planned({"a": steady(300, 30), "b": steady(300, 30)}, {"a": repeats}, sampling_rate=0.001)
     by_task = dict(made.actions.select("task_id", "ladder").iter_rows())
     for rungs in by_task.values():
-        assert [rung["name"] for rung in rungs] == ["cache", "code", "prompt caching", "batch rate"]
+        assert [rung["name"] for rung in rungs][:4] == ["cache", "code", "prompt caching", "batch rate"]
         assert all(rung["rests_on"] for rung in rungs)
         assert all(rung["serves"] or rung["saving_month_nusd"] is None for rung in rungs)
     assert by_task["a"][0]["serves"]
