@@ -70,6 +70,11 @@ def _terms() -> dict[tuple[str, str], float]:
     return {(row["mode"], row["term"]): row["value"] for row in prior_table().iter_rows(named=True)}
 
 
+@cache
+def _tuned_terms() -> dict[str, float]:
+    return {term: x for (mode, term), x in _terms().items() if mode == "tuned"}
+
+
 def prior_table() -> pl.DataFrame:
     """Return the data file of priors.
 
@@ -144,7 +149,7 @@ def swap_prior(
     mode = "swap"
     if released is not None:
         mode = "swap_dated"
-        released = float(np.clip(released, value[mode, "released_min"], value[mode, "released_max"]))
+        released = min(max(released, value[mode, "released_min"]), value[mode, "released_max"])
     terms = swap_terms(output_tokens, params_b, tool_tuned=tool_tuned, released=released)
     logit = sum(value[mode, name] * x for name, x in terms.items())
     kappa = value[mode, "kappa"]
@@ -179,16 +184,17 @@ def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_
     :param params_b: Billions of parameters; a larger model than the means are for is not taken to be better, nor one
         smaller than any measured to be worse than that.
     """
-    value = {term: x for (mode, term), x in _terms().items() if mode == "tuned"}
+    value = _tuned_terms()
     multi_turn = output_kind == "tool_call" and turn_depth > MULTI_TURN_DEPTH
     kind = "tool_call_multi_turn" if multi_turn else output_kind
     words = "tool calls in several turns" if multi_turn else f"answers of kind {output_kind}"
-    smaller = float(np.log(np.clip(params_b, value["params_min"], TUNED_REFERENCE_B) / TUNED_REFERENCE_B))
+    size = min(max(params_b, value["params_min"]), TUNED_REFERENCE_B)
+    smaller = float(np.log(size / TUNED_REFERENCE_B))
     odds = value[kind] / (1 - value[kind]) * np.exp(value["log_params_b"] * smaller)
     mean = float(odds / (1 + odds))
     kappa = widened(mean, value["kappa"], value["log_params_b_sd"] * smaller)
-    size = f", {params_b:g}B" if smaller < 0 else ""
-    return Prior(mean, kappa, f"prior by type ({words}{size}), worth {kappa:.1f} calls")
+    at_size = f", {params_b:g}B" if smaller < 0 else ""
+    return Prior(mean, kappa, f"prior by type ({words}{at_size}), worth {kappa:.1f} calls")
 
 
 def tuned_prior_of(model: SlmFacts, output_kind: str, turn_depth: float) -> Prior:

@@ -13,12 +13,15 @@ from slmlens.suitability.comparators import Field, TaskAnswers
 from slmlens.suitability.intervals import Share, clustered_share, lower_split
 from slmlens.suitability.rules import CONSTANT, Material, fit_rule
 from slmlens.suitability.splits import FOLDS, earlier_units
+from slmlens.suitability.student import permutation_null
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCKS = (0.2, 0.4, 0.6, 0.8)
 """Each block of later calls is graded by a program fitted to the calls before it."""
+NULL_DRAWS = 99
+"""Permutations behind the program's null: it is shown, and no verdict asks for it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class ProgramResult:
     :param constant: True when every field is a constant.
     :param by_field: Field -> whether each row was right (in its later block, in its fold); rows before the first block
         are False.
+    :param null_p: P-value of ``later`` against whole-session permutations of the later answers, the rules left as they
+        are.
     """
 
     later: Share
@@ -38,6 +43,7 @@ class ProgramResult:
     rules: dict[str, str]
     constant: bool
     by_field: dict[str, tuple[Bools, Bools]]
+    null_p: float
 
     @property
     def lower(self) -> Share:
@@ -57,12 +63,13 @@ def run_program(answers: TaskAnswers, material: Material, folds: Ints) -> Progra
     """
     later_blocks = _later_blocks(answers)
     folds_blocks = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
-    graded = np.zeros(len(answers), dtype=np.bool_)
-    graded[np.concatenate([test for _, test in later_blocks])] = True
-    by_field = {
-        field.name: (_hits(field, later_blocks, material), _hits(field, folds_blocks, material))
+    graded = np.concatenate([test for _, test in later_blocks])
+    actual = {field.name: material.code(field.values) for field in answers.fields}
+    given = {
+        field.name: [_given(field, actual[field.name], blocks, material) for blocks in (later_blocks, folds_blocks)]
         for field in answers.fields
     }
+    by_field = {name: (codes[0] == actual[name], codes[1] == actual[name]) for name, codes in given.items()}
     later, group = (np.logical_and.reduce([hits[split] for hits in by_field.values()]) for split in (0, 1))
     on_later = clustered_share(later[graded].astype(float), answers.units[graded])
     everyone = np.arange(len(answers))
@@ -76,7 +83,15 @@ def run_program(answers: TaskAnswers, material: Material, folds: Ints) -> Progra
         rules=rules,
         constant=all(rule == CONSTANT for rule in rules.values()),
         by_field=by_field,
+        null_p=_null_p([codes[0] for codes in given.values()], list(actual.values()), answers.units, graded),
     )
+
+
+def _null_p(given: list[Ints], actual: list[Ints], units: Ints, graded: Ints) -> float:
+    """Return the p-value of the whole answer: all fields of a session change places together."""
+    both = np.concatenate([np.stack(given, axis=1)[graded], np.stack(actual, axis=1)[graded]])
+    codes = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+    return permutation_null(codes[: len(graded)], codes[len(graded) :], units[graded], NULL_DRAWS, 0)[0]
 
 
 def _field_words(name: str) -> str:
@@ -97,12 +112,11 @@ def _later_blocks(answers: TaskAnswers) -> list[tuple[Ints, Ints]]:
     return blocks
 
 
-def _hits(field: Field, blocks: list[tuple[Ints, Ints]], material: Material) -> Bools:
-    """Whether each row's value is what a rule fitted to its block's training rows gives."""
-    hits = np.zeros(len(field.values), dtype=np.bool_)
-    actual = material.code(field.values)
+def _given(field: Field, actual: Ints, blocks: list[tuple[Ints, Ints]], material: Material) -> Ints:
+    """Return the code that a rule fitted to its block's training rows gives to each row; -1: to no row of a block."""
+    codes = np.full(len(field.values), -1, dtype=np.int64)
     for train, test in blocks:
         if not len(train) or not len(test):
             continue
-        hits[test] = fit_rule(field, actual, train, material).codes[test] == actual[test]
-    return hits
+        codes[test] = fit_rule(field, actual, train, material).codes[test]
+    return codes

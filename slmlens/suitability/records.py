@@ -94,7 +94,7 @@ def evidence_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
             rules = "; ".join(f"{name} {rule}" for name, rule in seen.probed.program.rules.items())
             rows.append(
                 evidence_row(seen.task_id, "tuned", "program", seen.probed.program.lower, rules)
-                | {"constant": seen.constant}
+                | {"constant": seen.constant, "null_p": seen.probed.program.null_p}
             )
         if seen.probed.retrieval is not None:
             copied = seen.probed.retrieval

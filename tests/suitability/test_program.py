@@ -118,6 +118,7 @@ def test_a_planted_rule_is_found_and_named_without_values(make, words):
     found = program(make)
     (rule,) = found.rules.values()
     assert found.lower.value > 0.97
+    assert (found.null_p < 0.01) is not found.constant, "a constant is no better than chance, whatever it reaches"
     assert words in rule
     assert not any(country in rule for country in COUNTRIES)
 
@@ -133,6 +134,7 @@ def test_a_planted_rule_is_found_and_named_without_values(make, words):
 def test_where_answers_are_chance_no_rule_is_better_than_chance(make):
     found = [program(make, seed=seed) for seed in range(5)]
     assert np.mean([one.lower.value for one in found]) < 0.4
+    assert np.mean([one.null_p for one in found]) > 0.15
 
 
 def test_every_field_has_a_rule_of_its_own():
