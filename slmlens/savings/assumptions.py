@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from slmlens.errors import InputError, SettingError
-from slmlens.savings.gpus import gpus
+from slmlens.savings.gpus import gpus, price_name
 from slmlens.tables import AssumptionsTable, checked
 
 Value = float | tuple[float, float, float]
@@ -86,6 +86,7 @@ _DEFAULTS = (
     Assumption("pilot_days", 0.5, "engineer-days, before any of the above"),
     Assumption("people_cost_factor", (0.5, 1.0, 2.0), "times all people cost, shared by all tasks"),
     Assumption("person_hour_usd", 40, "USD an hour of whoever handles a wrong answer"),
+    Assumption("wrong_retries", 1, "calls of the present model that each further wrong answer costs"),
     Assumption("wrong_answer_minutes", (0.5, 1.0, 3.0), "minutes of a person for a wrong answer that is handled"),
     Assumption(
         "wrong_handled_share_human",
@@ -270,7 +271,7 @@ def load_assumptions(overrides: Overrides | None = None, *, today: dt.date | Non
 def _gpu_prices() -> list[Assumption]:
     return [
         Assumption(
-            gpu.price_name,
+            price_name(gpu.name),
             gpu.usd_hour,
             f"USD an hour of one {gpu.name}: {gpu.price_basis}",
             gpu.price_source,

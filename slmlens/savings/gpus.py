@@ -74,11 +74,6 @@ class Gpu:
     tpot_s: float
     derived: bool
 
-    @property
-    def price_name(self) -> str:
-        """Name of the assumption that holds its price."""
-        return f"gpu_{self.name.lower()}_usd_hour"
-
 
 @cache
 def read_gpu_prices() -> pl.DataFrame:
@@ -120,6 +115,11 @@ def gpus() -> tuple[Gpu, ...]:
         )
         for row in rows.iter_rows(named=True)
     )
+
+
+def price_name(gpu: str) -> str:
+    """Return the name of the assumption that holds a GPU's price."""
+    return f"gpu_{gpu.lower()}_usd_hour"
 
 
 def _read(name: str, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
