@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+_WEEK = 7
 _MIN_PROFILE_DAYS = 3
 """Whole days with calls that it takes to know at which hours a day's calls come."""
 
@@ -36,6 +37,16 @@ class Days:
         """Days of the window, partial ones by their share."""
         return float(self.covered.sum())
 
+    def since(self, first: int) -> Days:
+        """Return the window from one of its later days on.
+
+        :param first: Position of that day.
+        """
+        midnight = dt.datetime.combine(self.dates[first], dt.time(), self.start.tzinfo)
+        totals = self.totals[first:]
+        active = int((totals > 0).sum())
+        return Days(midnight, self.end, self.dates[first:], totals, self.covered[first:], active)
+
 
 def calendar_days(calls: pl.DataFrame, value: pl.Expr) -> Days | None:
     """Return the window of the calls that carry a time, or None where none does.
@@ -58,6 +69,13 @@ def calendar_days(calls: pl.DataFrame, value: pl.Expr) -> Days | None:
     covered[0] -= lost_before
     covered[-1] -= lost_after
     return Days(start, end, spine.get_column("date").to_list(), totals.to_numpy().astype(float), covered, daily.height)
+
+
+def weekday_means(levels: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
+    """Return the mean of each weekday, 0 to 6; of all days where a weekday was not seen."""
+    seen = np.bincount(weekdays, minlength=_WEEK)
+    sums = np.bincount(weekdays, weights=levels, minlength=_WEEK)
+    return np.where(seen > 0, sums / np.maximum(seen, 1), levels.mean())
 
 
 def _uncovered(timed: pl.DataFrame, start: dt.datetime, end: dt.datetime) -> tuple[float, float]:

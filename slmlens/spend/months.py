@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from slmlens.errors import SettingError
 from slmlens.spend.days import Days, calendar_days
+from slmlens.spend.interval import MIN_PIECES, Interval, independent_pieces, mean_interval
+from slmlens.spend.shifts import Shift, find_shift
 
 MONTH_DAYS = 30
-CONFIDENCE = 0.90
 MIN_DAYS = 7
 MIN_INTERVAL_DAYS = 14
 
 MIN_TIMED_SHARE = 0.9
+_WEEK = 7
+_FEW_PIECES = 10
+"""Fewer days with cost than this are said beside the interval."""
+
 _MIN_COVERED_DAY = 0.5
 """A day seen by less than half is too noisy to scale up; its money counts, its spread does not."""
 
-_WEEK = 7
-_SHIFT_ALPHA = 0.02
-_SHIFT_FACTOR = 1.3
-"""A shift is called only where the level moved by 30 % or more: smaller ones fit in the interval."""
 
-_BARTLETT_95 = (1.6449, 2.1859, 0.3142, -0.3427)
-"""One-sided 95 % critical value as a polynomial in bandwidth / n, Bartlett kernel (Kiefer and Vogelsang, Econometric
-Theory 21, 2005, table 1)."""
+@dataclass(frozen=True)
+class LevelShift:
+    """How the daily cost moved inside the log.
+
+    :param kind: ``step``: from one day to the next; ``ramp``: by and by.
+    :param day: First UTC day of the new level; of a ramp the first day of the window.
+    :param before_nusd: Money of a day before the step, or where the ramp begins.
+    :param after_nusd: Money of a day from the step on, or where the ramp ends.
+    :param week_share: Change a week over the window's mean, of a ramp; of a step 0.
+    """
+
+    kind: Literal["step", "ramp"]
+    day: dt.date
+    before_nusd: int
+    after_nusd: int
+    week_share: float
 
 
 @dataclass(frozen=True)
@@ -44,8 +59,9 @@ class Month:
     :param end: Time of the last call.
     :param days: Days of the calendar window, partial first and last days by their covered share.
     :param active_days: Days with calls.
-    :param ramp: The daily level moved by 30 % or more inside the window (a ramp or a step).
     :param sampling_rate: Share of the traffic that the log holds.
+    :param shift: How the daily cost moved inside the window (a step or a ramp): then there is no interval.
+    :param after_step: The month at the rate since the step, where that part is 14 days or longer and steady.
     """
 
     low_nusd: int | None
@@ -58,8 +74,14 @@ class Month:
     end: dt.datetime | None
     days: float
     active_days: int
-    ramp: bool
     sampling_rate: float
+    shift: LevelShift | None = None
+    after_step: Month | None = None
+
+    @property
+    def ramp(self) -> bool:
+        """The daily level moved inside the window."""
+        return self.shift is not None
 
     @property
     def per_month(self) -> float | None:
@@ -70,8 +92,10 @@ class Month:
 def estimate_month(calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: str = "runrate_nusd") -> Month:
     """Return what 30 days cost at the log's current rate.
 
-    Under 7 days there is no figure, from 7 to 13 no interval. From 14 days the interval pools the residuals of the days
-    after weekday means, with a t quantile and a long-run variance to lag 7. Days without calls inside the window count.
+    Under 7 days there is no figure, from 7 to 13 no interval. From 14 days there is one
+    (:func:`slmlens.spend.interval.mean_interval`), unless the daily cost moved to another level
+    (:func:`slmlens.spend.shifts.find_shift`) or fewer than five days had any cost. Days without calls inside the window
+    count.
 
     :param calls: ``CallsTable``.
     :param sampling_rate: Share of the traffic that the log holds, in (0, 1]; money is divided by it.
@@ -89,17 +113,28 @@ def estimate_month(calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: s
     obstacle = _obstacle(priced, days)
     if days is None or obstacle:
         return _month(None, obstacle, days, sampling_rate)
-    mid = float(days.totals.sum()) / days.length * MONTH_DAYS
     untimed = priced.get_column("started_at").null_count()
     note = f" {untimed:,} priced calls without a time are not in it." if untimed else ""
+    return _of_days(days, sampling_rate, note)
+
+
+def _of_days(days: Days, sampling_rate: float, note: str = "") -> Month:
+    mid = float(days.totals.sum()) / days.length * MONTH_DAYS
     if round(days.length) < MIN_INTERVAL_DAYS:
         return _month(mid, "No interval: one week seen." + note, days, sampling_rate)
-    shift = _shift(*_levels(days))
+    levels, kept = _levels(days)
+    weekdays = (kept + days.dates[0].weekday()) % _WEEK
+    shift = find_shift(levels, weekdays)
     if shift is not None:
-        return _month(mid, _shift_reason(days, *shift) + note, days, sampling_rate, ramp=True)
-    rate, following = _intervals(days, mid / MONTH_DAYS)
-    reason = f"90 % interval from {days.length:.0f} days, {days.active} of them with calls." + note
-    return _month(mid, reason, days, sampling_rate, rate=rate, following=following)
+        return _shifted(mid, shift, int(kept[shift.at]), days, sampling_rate, note)
+    pieces = independent_pieces(levels)
+    if pieces < MIN_PIECES:
+        return _month(mid, _too_few(levels, pieces, days) + note, days, sampling_rate)
+    found = mean_interval(levels, weekdays, mean=mid / MONTH_DAYS, pieces=pieces, ahead=MONTH_DAYS)
+    reason = f"90 % interval from {days.length:.0f} days, {days.active} of them with calls."
+    if pieces < _FEW_PIECES:
+        reason += f" It rests on only {_pieces(levels, pieces)} and is wide for that."
+    return _month(mid, reason + note, days, sampling_rate, found=found)
 
 
 def _obstacle(priced: pl.DataFrame, days: Days | None) -> str:
@@ -116,32 +151,28 @@ def _obstacle(priced: pl.DataFrame, days: Days | None) -> str:
 
 
 def _month(
-    mid: float | None,
-    reason: str,
-    days: Days | None,
-    sampling_rate: float,
-    *,
-    rate: tuple[float, float] | None = None,
-    following: tuple[float, float] | None = None,
-    ramp: bool = False,
+    mid: float | None, reason: str, days: Days | None, sampling_rate: float, *, found: Interval | None = None
 ) -> Month:
-    def scaled(value: float | None) -> int | None:
-        return None if value is None else round(value / sampling_rate)
-
+    low, high = _monthly(found.rate, sampling_rate) if found else (None, None)
+    next_low, next_high = _monthly(found.following, sampling_rate) if found else (None, None)
     return Month(
-        low_nusd=scaled(rate[0] if rate else None),
-        mid_nusd=scaled(mid),
-        high_nusd=scaled(rate[1] if rate else None),
-        next_low_nusd=scaled(following[0] if following else None),
-        next_high_nusd=scaled(following[1] if following else None),
+        low_nusd=low,
+        mid_nusd=None if mid is None else round(mid / sampling_rate),
+        high_nusd=high,
+        next_low_nusd=next_low,
+        next_high_nusd=next_high,
         reason=reason,
         start=days.start if days else None,
         end=days.end if days else None,
         days=days.length if days else 0.0,
         active_days=days.active if days else 0,
-        ramp=ramp,
         sampling_rate=sampling_rate,
     )
+
+
+def _monthly(daily: tuple[float, float], sampling_rate: float) -> tuple[int, int]:
+    low, high = (round(MONTH_DAYS * end / sampling_rate) for end in daily)
+    return low, high
 
 
 def _levels(days: Days) -> tuple[np.ndarray, np.ndarray]:
@@ -150,77 +181,43 @@ def _levels(days: Days) -> tuple[np.ndarray, np.ndarray]:
     return days.totals[kept] / days.covered[kept], kept
 
 
-def _weekday_means(levels: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
-    seen = np.bincount(weekdays, minlength=_WEEK)
-    sums = np.bincount(weekdays, weights=levels, minlength=_WEEK)
-    return np.where(seen > 0, sums / np.maximum(seen, 1), levels.mean())
+def _shifted(mid: float, shift: Shift, first: int, days: Days, sampling_rate: float, note: str) -> Month:
+    """Return a month without an interval that says how the cost moved.
 
-
-def _intervals(days: Days, mean: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the 90 % intervals of 30 days at the current rate, and of the next 30 days, in nano-USD."""
-    from scipy import stats
-
-    levels, kept = _levels(days)
-    n = levels.size
-    weekdays = (kept + days.dates[0].weekday()) % _WEEK
-    means = _weekday_means(levels, weekdays)
-    residuals = levels - means[weekdays]
-    freedom = n - np.unique(weekdays).size
-    daily_variance, long_run, lags = _variances(residuals, freedom)
-    uneven = float((np.bincount(weekdays, minlength=_WEEK) / n - 1 / _WEEK) @ means)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
-    if long_run > daily_variance:
-        quantile *= _kernel_factor((lags + 1) / n)
-    error = float(np.sqrt(long_run / n + uneven**2))
-    ahead = float(np.sqrt(error**2 + long_run / MONTH_DAYS))
-    return _ends(mean, quantile * error), _ends(mean, quantile * ahead)
-
-
-def _variances(residuals: np.ndarray, freedom: int) -> tuple[float, float, int]:
-    """Return the variance of a day, the long-run variance (never below it), and the lags used."""
-    daily = float(residuals @ residuals) / freedom
-    lags = min(_WEEK, residuals.size // 3)
-    long_run = daily
-    for lag in range(1, lags + 1):
-        long_run += 2 * (1 - lag / (lags + 1)) * float(residuals[:-lag] @ residuals[lag:]) / freedom
-    return daily, max(long_run, daily), lags
-
-
-def _kernel_factor(bandwidth_share: float) -> float:
-    value = sum(c * bandwidth_share**power for power, c in enumerate(_BARTLETT_95))
-    return value / _BARTLETT_95[0]
-
-
-def _ends(mean: float, half: float) -> tuple[float, float]:
-    if mean <= 0:
-        return 0.0, half * MONTH_DAYS
-    stretched = mean * float(np.exp(min(half / mean, 5.0)))
-    return max(0.0, mean - half) * MONTH_DAYS, max(mean + half, stretched) * MONTH_DAYS
-
-
-def _shift(levels: np.ndarray, kept: np.ndarray) -> tuple[int, float, float] | None:
-    """Return (position of the first day after the change, daily level before, after), or None.
-
-    Pettitt's rank test (Applied Statistics 28, 1979) on the levels over their weekday's mean, so that one burst is no
-    shift; and the mean level must have moved by 30 %.
+    :param first: Position, among the days, of the first one after a step.
     """
-    from scipy import stats
-
-    n = levels.size
-    typical = _weekday_means(levels, kept % _WEEK)[kept % _WEEK]
-    ranks = stats.rankdata(levels / np.maximum(typical, 1e-9))
-    path = 2 * np.cumsum(ranks)[:-1] - np.arange(1, n) * (n + 1)
-    at = int(np.argmax(np.abs(path))) + 1
-    p_value = 2 * np.exp(-6 * float(path[at - 1]) ** 2 / (n**3 + n**2))
-    before, after = float(levels[:at].mean()), float(levels[at:].mean())
-    moved = max(before, after) >= _SHIFT_FACTOR * min(before, after)
-    return (int(kept[at]), before, after) if p_value < _SHIFT_ALPHA and moved else None
-
-
-def _shift_reason(days: Days, at: int, before: float, after: float) -> str:
-    word = "rose" if after > before else "fell"
-    change = f"to {after / before:.1f} times" if before > 0 else "from nothing"
-    return (
-        f"No interval: the daily cost {word} {change} what it was around {days.dates[at].isoformat()}, "
-        "so the mean of the window is not the current rate."
+    moved = LevelShift(
+        kind=shift.kind,
+        day=days.dates[first],
+        before_nusd=round(shift.before / sampling_rate),
+        after_nusd=round(shift.after / sampling_rate),
+        week_share=shift.week_share,
     )
+    after = None
+    if shift.kind == "step" and days.length - float(days.covered[:first].sum()) >= MIN_INTERVAL_DAYS:
+        later = _of_days(days.since(first), sampling_rate)
+        after = later if later.low_nusd is not None else None
+    return replace(_month(mid, _shift_reason(moved) + note, days, sampling_rate), shift=moved, after_step=after)
+
+
+def _shift_reason(shift: LevelShift) -> str:
+    change = f"to {shift.after_nusd / shift.before_nusd:.1f} times" if shift.before_nusd > 0 else "from nothing"
+    word = "rose" if shift.after_nusd > shift.before_nusd else "fell"
+    if shift.kind == "step":
+        how = f"{word} {change} what it was on {shift.day.isoformat()}"
+    else:
+        share = 100 * abs(shift.week_share)
+        how = f"{word} by about {share:.0f} % of its mean a week, {change} what it was over the window"
+    return f"No interval: the daily cost {how}, so the mean of the window is not the current rate."
+
+
+def _too_few(levels: np.ndarray, pieces: int, days: Days) -> str:
+    return f"No interval: only {_pieces(levels, pieces)} in {days.length:.0f} days."
+
+
+def _pieces(levels: np.ndarray, pieces: int) -> str:
+    """Return what an interval rests on: days with cost, or stretches of them."""
+    paid = int((levels > 0).sum())
+    what = "day" if pieces == paid else "stretch"
+    plural = {"day": "days", "stretch": "stretches"}[what]
+    return f"{pieces} {what if pieces == 1 else plural} with cost"
