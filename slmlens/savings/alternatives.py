@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
+from importlib import resources
 
 import polars as pl
 
 from slmlens.spend.price import listed_model, price_calls
 from slmlens.tables import AssumptionsTable, checked
 
-SMALLER_MODEL = {
-    "claude-3-5-sonnet": "claude-haiku-4-5",
-    "claude-3-7-sonnet-latest": "claude-haiku-4-5",
-    "claude-opus-4-0": "claude-sonnet-4-5",
-    "claude-opus-4-1": "claude-sonnet-4-5",
-    "claude-opus-4-5": "claude-sonnet-4-5",
-    "claude-sonnet-4-0": "claude-haiku-4-5",
-    "claude-sonnet-4-5": "claude-haiku-4-5",
-    "gemini-2.5-flash": "gemini-2.5-flash-lite",
-    "gemini-2.5-pro": "gemini-2.5-flash",
-    "gpt-4": "gpt-4.1-mini",
-    "gpt-4-turbo": "gpt-4.1-mini",
-    "gpt-4.1": "gpt-4.1-mini",
-    "gpt-4.1-mini": "gpt-4.1-nano",
-    "gpt-4o": "gpt-4o-mini",
-    "gpt-5": "gpt-5-mini",
-    "gpt-5-mini": "gpt-5-nano",
-    "gpt-5.1": "gpt-5-mini",
-    "gpt-5.2": "gpt-5-mini",
-    "gpt-5.4": "gpt-5.4-mini",
-    "mistral-large": "mistral-small-latest",
-    "o1": "o4-mini",
-    "o3": "o4-mini",
-}
-"""The next smaller model of the same vendor, by the ids of the price list."""
-
 _FIRST_PARTY = frozenset({"openai", "azure", "anthropic", "google", "mistral"})
+
+
+@cache
+def smaller_models() -> dict[str, str]:
+    """Return the next smaller model of the same vendor, by the ids of the price list (``smaller_models.csv``)."""
+    rows = _rows().select("model", "smaller")
+    return dict(rows.iter_rows())
 
 
 def smaller_model_costs(calls: pl.DataFrame, *, today: dt.date | None) -> pl.DataFrame:
@@ -81,17 +64,23 @@ def smaller_model_assumption() -> pl.DataFrame:
     """Return the mapping as a row of ``AssumptionsTable``."""
     row = {
         "name": "vendor_smaller_model",
-        "value": "; ".join(f"{large} -> {small}" for large, small in SMALLER_MODEL.items()),
+        "value": "; ".join(f"{large} -> {small}" for large, small in smaller_models().items()),
         "unit": "model of the same vendor",
-        "source": "slmlens default; prices of genai-prices",
-        "date": "2026-11-22",
+        "source": "slmlens/savings/smaller_models.csv, each row with its source",
+        "date": str(_rows().get_column("date").max()),
         "kind": "judgement",
     }
     return checked(AssumptionsTable, pl.DataFrame([row]))
 
 
+@cache
+def _rows() -> pl.DataFrame:
+    text = resources.files("slmlens.savings").joinpath("smaller_models.csv").read_bytes()
+    return pl.read_csv(text).sort("model")
+
+
 def _smaller(provider: str | None, model: str | None, requested: str | None) -> tuple[str, str] | None:
     listed = listed_model(provider, model) or listed_model(provider, requested)
-    if listed is None or listed[0] not in _FIRST_PARTY or listed[1] not in SMALLER_MODEL:
+    if listed is None or listed[0] not in _FIRST_PARTY or listed[1] not in smaller_models():
         return None
-    return listed[0], SMALLER_MODEL[listed[1]]
+    return listed[0], smaller_models()[listed[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slmlens.errors import InputError, SettingError
-from slmlens.savings.alternatives import SMALLER_MODEL
+from slmlens.savings.alternatives import smaller_models
 from slmlens.savings.assumptions import load_assumptions
 from slmlens.spend.price import listed_model
 
@@ -56,6 +56,6 @@ def test_a_file_that_is_no_mapping_is_refused_by_name_only(tmp_path, text):
 
 
 def test_the_vendors_smaller_models_are_all_on_the_price_list():
-    for large, small in SMALLER_MODEL.items():
+    for large, small in smaller_models().items():
         assert listed_model(None, large)[1] == large
         assert listed_model(None, small) is not None
