@@ -11,8 +11,8 @@ from slmlens.errors import SettingError
 from slmlens.results import Plan, Verdicts
 from slmlens.savings.alternatives import smaller_model_assumption, smaller_model_costs
 from slmlens.savings.assumptions import Assumptions, Overrides, load_assumptions
-from slmlens.savings.candidates import graded_models
 from slmlens.savings.catalogue import read_catalogue
+from slmlens.savings.chances import graded_models
 from slmlens.savings.ladder import Rung, ladder
 from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import Setting, draw_shared

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
-from slmlens.savings.candidates import Graded, candidates_of
+from slmlens.savings.candidates import candidates_of
+from slmlens.savings.chances import Graded
 from slmlens.savings.montecarlo import Setting, quantile
 from slmlens.savings.options import Option, best_by_action, task_options
 from slmlens.savings.volumes import Volume

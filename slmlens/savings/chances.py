@@ -1,0 +1,178 @@
+"""What is believed of each small model on one task: its own prior, what the probes say, and its graded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from slmlens.savings.catalogue import SmallModel
+from slmlens.suitability.judge import GRADE_A_CALLS, GRADE_B_CALLS, LOOP_STEPS
+from slmlens.suitability.posterior import (
+    Floats,
+    Floor,
+    Posterior,
+    beliefs_by_prior,
+    beta_mass,
+    grid_beliefs,
+    posterior_at,
+)
+from slmlens.suitability.priors import Prior, SlmFacts, swap_prior_of, tuned_prior_of
+from slmlens.suitability.signals import output_tokens, turn_depth
+from slmlens.tables import GRADES
+
+_ROUNDED = 200
+"""A prior's mean is rounded to one part in so many where only the overlap of two models is asked for."""
+
+
+@dataclass(frozen=True)
+class GradedModel:
+    """What grading said of one small model on a task.
+
+    :param p_parity: P(parity) on all the evidence.
+    :param agreement: Share of its answers that were acceptable; None: not told.
+    :param n_eff: Independent calls they are worth.
+    """
+
+    p_parity: float
+    agreement: float | None = None
+    n_eff: float = 0.0
+
+
+Graded = Mapping[tuple[str, str], GradedModel]
+"""By mode and name, each small model that was graded on a task."""
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What is believed of some small models in one mode, a position a model.
+
+    :param p_parity: P(parity).
+    :param low: Lower end of the 90 % interval of A.
+    :param high: Upper end.
+    :param mass: One row a model: probability of each cell of [0, 1] that A lies in it.
+    :param grades: Evidence grade of each: A or B where it was graded itself, C where a probe speaks for it, else D.
+    """
+
+    models: Sequence[SmallModel]
+    p_parity: Floats
+    low: Floats
+    high: Floats
+    mass: Floats
+    grades: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the chances of all models on a task rest on.
+
+    :param needed: Equally likely values of the least A.
+    :param cut: No A above this; None: not known.
+    :param floor: What a probe says of a tuned model; None: none learned the task.
+    :param looped: The task runs several times in a session.
+    :param time_ordered: The probes were tested on later sessions; otherwise grades are one lower.
+    """
+
+    output_kind: str
+    output_tokens: float
+    turn_depth: float
+    needed: Floats
+    cut: float | None
+    floor: Floor | None
+    looped: bool
+    time_ordered: bool
+
+    def prior(self, mode: str, model: SmallModel) -> Prior:
+        """Return the prior of A for one model."""
+        facts = SlmFacts(model.name, model.params_b, model.tool_tuned, model.released)
+        if mode == "tuned":
+            return tuned_prior_of(facts, self.output_kind, self.turn_depth)
+        return swap_prior_of(facts, self.output_tokens, calls_tools=self.output_kind == "tool_call")
+
+    def posterior(self, mode: str, model: SmallModel) -> Posterior:
+        """Return the posterior of A for one model that was not graded."""
+        return posterior_at(self.prior(mode, model), self.needed, floor=self._floor(mode), cut=self.cut)
+
+    def beliefs(self, mode: str, models: Sequence[SmallModel], graded: Graded) -> Beliefs:
+        """Return what is believed of the models, each on its own; P(parity) of a graded one is what grading said."""
+        priors = [self.prior(mode, model) for model in models]
+        floor = self._floor(mode)
+        masses = [_mass(prior, rounded=floor is None) for prior in priors]
+        known = {at: found for at, model in enumerate(models) if (found := graded.get((mode, model.name))) is not None}
+        for at, one in known.items():
+            masses[at] = _graded_mass(priors[at], one)
+        mass, p_parity, low, high = grid_beliefs(np.array(masses), self.needed, floor, self.cut)
+        if floor is None:
+            exact = beliefs_by_prior(priors, self.needed, self.cut)
+            plain = np.array([at not in known for at in range(len(models))])
+            p_parity, low, high = (np.where(plain, e, g) for e, g in zip(exact, (p_parity, low, high), strict=True))
+        for at, one in known.items():
+            p_parity[at] = one.p_parity
+        grades = [self._grade(mode, known.get(at)) for at in range(len(models))]
+        return Beliefs(models, p_parity, low, high, mass, grades)
+
+    def _floor(self, mode: str) -> Floor | None:
+        return self.floor if mode == "tuned" else None
+
+    def _grade(self, mode: str, graded: GradedModel | None) -> str:
+        grade = "C" if self._floor(mode) is not None else "D"
+        if graded is not None and graded.n_eff >= GRADE_B_CALLS:
+            grade = "A" if graded.n_eff >= GRADE_A_CALLS and not self.looped else "B"
+        return grade if self.time_ordered else GRADES[min(GRADES.index(grade) + 1, len(GRADES) - 1)]
+
+
+def basis_of(verdict: Mapping[str, object], steps: float | None) -> Basis | None:
+    """Return what the chances rest on; None: the task has no answer to judge by.
+
+    :param verdict: Row of ``VerdictsTable``.
+    :param steps: Calls of the task in a session; None: no sessions.
+    """
+    if verdict["swap"] is None:
+        return None
+    signals = signals_of(verdict)
+    at, spread = signals.get("tuned_floor"), signals.get("tuned_floor_sd")
+    return Basis(
+        output_kind=str(verdict["output_kind"]),
+        output_tokens=output_tokens({name: signals.get(name) for name in ("output_tokens_mean", "output_chars_mean")}),
+        turn_depth=turn_depth({"turn_depth": signals.get("turn_depth")}),
+        needed=np.array(verdict["a_needed_at"], dtype=np.float64),
+        cut=signals.get("ceiling_mode_hi90"),
+        floor=None if at is None or spread is None else Floor(at, spread),
+        looped=(steps or 1.0) > LOOP_STEPS,
+        time_ordered=bool(verdict["time_ordered"]),
+    )
+
+
+def graded_models(evidence: pl.DataFrame) -> dict[str, dict[tuple[str, str], GradedModel]]:
+    """Return task_id -> (mode, small model) -> what grading said of the small models that were graded.
+
+    :param evidence: ``EvidenceTable``.
+    """
+    graded = evidence.filter(pl.col("slm").is_not_null()).drop_nulls("p_parity").sort("task_id", "mode", "slm")
+    worth = pl.coalesce("n_eff", pl.min_horizontal("n", "n_units"))
+    found: dict[str, dict[tuple[str, str], GradedModel]] = {}
+    columns = graded.select("task_id", "mode", "slm", "p_parity", "agreement", worth.alias("n_eff"))
+    for task_id, mode, slm, p_parity, agreement, n_eff in columns.iter_rows():
+        found.setdefault(task_id, {})[mode, slm] = GradedModel(p_parity, agreement, n_eff)
+    return found
+
+
+def signals_of(verdict: Mapping[str, object]) -> dict[str, float | None]:
+    """Return a verdict's signals by name."""
+    rows = verdict["signals"]
+    return {row["name"]: row["value"] for row in rows} if isinstance(rows, Sequence) else {}
+
+
+def _mass(prior: Prior, *, rounded: bool) -> Floats:
+    mean = round(prior.mean * _ROUNDED) / _ROUNDED if rounded else prior.mean
+    mean = min(max(mean, 1 / _ROUNDED), 1 - 1 / _ROUNDED) if rounded else mean
+    return beta_mass(prior.kappa * mean, prior.kappa * (1 - mean))
+
+
+def _graded_mass(prior: Prior, one: GradedModel) -> Floats:
+    if one.agreement is None:
+        return beta_mass(prior.a, prior.b)
+    hits = one.agreement * one.n_eff
+    return beta_mass(prior.a + hits, prior.b + one.n_eff - hits)
