@@ -43,11 +43,13 @@ WORDS = [f"w{i}" for i in range(60)]
 def run_trap(folder: Path, name: str, seeds: int) -> dict[str, object]:
     maker = trap_maker(folder)
     words: collections.Counter[str] = collections.Counter()
-    pair_holds = mode_holds = code = rare = 0
+    pair_holds = mode_holds = code = rare = lookup = 0
     began = time.perf_counter()
     for seed in range(seeds):
         rows, _ = trap(maker, name, seed)
-        row = assess(tasks_of(rows)).verdicts.row(0, named=True)
+        verdicts = assess(tasks_of(rows))
+        row = verdicts.verdicts.row(0, named=True)
+        lookup += any("looked up" in note for note in verdicts.evidence.get_column("note"))
         words[row["evidence"]] += 1
         code += (row["program_lo90"] or 0) >= 0.99
         rare += row["rare_recall"] is not None
@@ -60,6 +62,7 @@ def run_trap(folder: Path, name: str, seeds: int) -> dict[str, object]:
         "words": dict(words),
         "green": words["likely"] + words["shown"],
         "code": code,
+        "by lookup": lookup,
         "rare class with its recall": rare,
         "pair holds 0.66": pair_holds,
         "mode holds 0.80": mode_holds,
