@@ -6,12 +6,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from slmlens.savings.arrivals import Traffic
 from slmlens.savings.assumptions import Assumptions
 from slmlens.spend.months import Month
-from slmlens.tables import NUSD_PER_USD
 
 _Z95 = 1.6449
 _YEAR = 12
@@ -26,9 +27,14 @@ class Shared:
     :param tuned: Factor of a hosted fine-tune's price over its base model's.
     :param tokens: Small model's tokens over the incumbent's.
     :param people: Factor on all people cost.
-    :param months_falling: Months of saving over the horizon, discounted, with prices falling.
-    :param months_flat: Months of cost over the horizon, discounted.
+    :param decline: Yearly decline of prices.
+    :param discount: Discount factor of each month of the horizon.
+    :param falling: The same times the price level of the month: one row a month, one column a draw.
     :param parity: The common part of whether small models hold parity, standard normal.
+    :param wrong_minutes: Minutes of a person for a wrong answer that is handled.
+    :param handled_human: Share of wrong answers that are handled, where people read them.
+    :param handled_machine: The same where none does.
+    :param weak_wrong: Share of the free-text answers called different that are wrong.
     """
 
     volume: np.ndarray
@@ -36,18 +42,38 @@ class Shared:
     tuned: np.ndarray
     tokens: np.ndarray
     people: np.ndarray
-    months_falling: np.ndarray
-    months_flat: float
+    decline: np.ndarray
+    discount: np.ndarray
+    falling: np.ndarray
     parity: np.ndarray
+    wrong_minutes: np.ndarray
+    handled_human: np.ndarray
+    handled_machine: np.ndarray
+    weak_wrong: np.ndarray
+
+    @cached_property
+    def months_falling(self) -> np.ndarray:
+        """Months of saving over the horizon, discounted, with prices falling."""
+        summed: np.ndarray = self.falling.sum(axis=0)
+        return summed
+
+    @cached_property
+    def months_flat(self) -> float:
+        """Months of cost over the horizon, discounted."""
+        return float(self.discount.sum())
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every option of every task is valued with."""
+    """What every option of every task is valued with.
+
+    :param traffic: When the calls arrived; None: self-hosting is not sized, only bounded from below.
+    """
 
     assumptions: Assumptions
     shared: Shared
     seed: int
+    traffic: Traffic | None = None
 
 
 def draw_shared(assumptions: Assumptions, month: Month, *, seed: int, draws: int) -> Shared:
@@ -66,15 +92,24 @@ def draw_shared(assumptions: Assumptions, month: Month, *, seed: int, draws: int
     decline = triangular("price_decline_year")
     months = np.arange(1, round(assumptions.central("horizon_months")) + 1)[:, None] / _YEAR
     discount = (1 + assumptions.central("discount_rate_year")) ** -months
+
+    def own(name: str) -> np.ndarray:
+        return draw_triangular(name, assumptions, seed=seed, draws=draws)
+
     return Shared(
         volume=volume,
         prices=prices,
         tuned=triangular("hosted_tuned_price_factor"),
         tokens=triangular("tokenizer_ratio"),
         people=triangular("people_cost_factor"),
-        months_falling=(discount * np.maximum(1 - decline, 0.0)[None, :] ** months).sum(axis=0),
-        months_flat=float(discount.sum()),
+        decline=decline,
+        discount=discount[:, 0],
+        falling=discount * np.maximum(1 - decline, 0.0)[None, :] ** months,
         parity=rng.standard_normal(draws),
+        wrong_minutes=own("wrong_answer_minutes"),
+        handled_human=own("wrong_handled_share_human"),
+        handled_machine=own("wrong_handled_share_machine"),
+        weak_wrong=own("weak_wrong_share"),
     )
 
 
@@ -97,55 +132,28 @@ def draw_ranks(shared: Shared, task_id: str, *, seed: int, correlation: float) -
     return ranks
 
 
-def draw_parity(ranks: np.ndarray, quantiles: Sequence[float], needed: float) -> np.ndarray:
-    """Return 1.0 in the draws whose agreement A reaches what parity needs, else 0.0.
+def draw_agreement(ranks: np.ndarray, quantiles: Sequence[float]) -> np.ndarray:
+    """Return draws of the agreement A.
 
     :param quantiles: Of A at equal steps from 0 to 1: its inverse distribution function.
     """
     steps = np.asarray(quantiles, dtype=float)
-    drawn = np.interp(ranks, np.linspace(0, 1, steps.size), steps)
-    return np.where(drawn >= needed, 1.0, 0.0)
+    drawn: np.ndarray = np.interp(ranks, np.linspace(0, 1, steps.size), steps)
+    return drawn
+
+
+def draw_triangular(name: str, assumptions: Assumptions, *, seed: int, draws: int) -> np.ndarray:
+    """Return draws of an assumption from its own stream: one more assumption moves no other's draws."""
+    low, mode, high = assumptions.triangle(name)
+    if high <= low:
+        return np.full(draws, mode)
+    return _generator(seed, "assumption", name).triangular(low, mode, high, draws)
 
 
 def draw_price(name: str, spread: float, *, seed: int, draws: int) -> np.ndarray:
     """Return the factor on one small model's hosted price, the same for every task that uses it."""
     drawn: np.ndarray = np.exp(spread * _generator(seed, "price", name).standard_normal(draws))
     return drawn
-
-
-@dataclass(frozen=True)
-class Worth:
-    """Draws of an option's money, in nano-USD.
-
-    :param monthly: Saving in a month at the run-rate, after its monthly people cost; 0 where parity does not hold.
-    :param npv: Net present value over the horizon; where parity does not hold, what was spent to find out.
-    """
-
-    monthly: np.ndarray
-    npv: np.ndarray
-
-
-def value(
-    shared: Shared,
-    gross: np.ndarray,
-    holds: np.ndarray | float,
-    *,
-    before_usd: float,
-    once_usd: float,
-    monthly_usd: float,
-) -> Worth:
-    """Return what an option is worth, unconditionally: it counts only where parity holds.
-
-    :param gross: Draws of the monthly saving on calls, in nano-USD.
-    :param holds: Draws (or a share) of parity.
-    :param before_usd: People cost that is spent whether or not parity holds.
-    :param once_usd: People cost that is spent only where it holds.
-    :param monthly_usd: People cost a month, where it holds.
-    """
-    monthly_cost = monthly_usd * NUSD_PER_USD * shared.people
-    monthly = holds * (gross - monthly_cost)
-    later = gross * shared.months_falling - monthly_cost * shared.months_flat - once_usd * NUSD_PER_USD * shared.people
-    return Worth(monthly, holds * later - before_usd * NUSD_PER_USD * shared.people)
 
 
 def percentiles(draws: np.ndarray) -> tuple[int, int, int]:
@@ -160,25 +168,6 @@ def quantile(ordered: np.ndarray, share: float) -> int:
     low = math.floor(at)
     high = min(low + 1, ordered.size - 1)
     return round(float(ordered[low] + (at - low) * (ordered[high] - ordered[low])))
-
-
-def payback_months(gross: float, once: float, monthly: float, decline_year: float, *, limit: int = 120) -> float | None:
-    """Return the month in which the saving has repaid the work, with prices falling; None: not within ten years.
-
-    :param gross: Saving on calls in the first month.
-    :param once: One-off cost.
-    :param monthly: Cost a month.
-    :param decline_year: Yearly decline of prices.
-    """
-    months = np.arange(1, limit + 1)
-    total = np.cumsum(gross * max(1 - decline_year, 0.0) ** (months / _YEAR) - monthly) - once
-    paid = np.flatnonzero(total >= 0)
-    if not paid.size:
-        return None
-    at = int(paid[0])
-    before = float(total[at - 1]) if at else -once
-    step = float(total[at]) - before
-    return float(at + (-before / step if step > 0 else 0.0))
 
 
 def _volume_factor(month: Month, normal: np.ndarray, spread: float) -> np.ndarray:

@@ -8,22 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
+from slmlens.savings.cash_flows import Flows, Worth, worth
 from slmlens.savings.catalogue import SmallModel, nearest, small_models
 from slmlens.savings.deployments import Deployment, deployments
-from slmlens.savings.montecarlo import (
-    Setting,
-    Worth,
-    draw_parity,
-    draw_ranks,
-    draw_volume,
-    payback_months,
-    percentiles,
-    quantile,
-    value,
-)
+from slmlens.savings.montecarlo import Setting, draw_agreement, draw_ranks, draw_volume
+from slmlens.savings.tuning import retraining_month_usd, tuning_once_usd
 from slmlens.savings.volumes import Volume
+from slmlens.savings.wrong_answers import Loss, wrong_answer_loss
 from slmlens.suitability.decide import PROGRAM_FROM
-from slmlens.tables import NUSD_PER_USD
+from slmlens.tables import MODES, NUSD_PER_USD
 
 _EQUAL_FROM = 0.99
 
@@ -33,9 +26,16 @@ class Option:
     """An option and its money.
 
     :param worth: Draws; None: no month or no price.
-    :param one_off_usd: People cost if it goes ahead, pilot included.
-    :param monthly_usd: People cost a month, and what runs whether or not a call comes, such as GPUs.
-    :param saved_nusd: Central saving a call of the task, before people cost; None: no price.
+    :param one_off_usd: Work if it goes ahead, pilot included: people, and GPU time of a fine-tune.
+    :param monthly_usd: Work a month, and what runs whether or not a call comes, such as GPUs.
+    :param saved_nusd: Central saving a call of the task, before work and wrong answers; None: no price.
+    :param wrong_nusd: What wrong answers beyond the present model's cost a call, where parity holds.
+    :param fixed_usd: Of ``monthly_usd``, what runs whether or not a call comes.
+    :param fixed_call_nusd: That cost a call, at the log's volume.
+    :param call_nusd: Central cost of a call beside it; None: no small model is called.
+    :param rests_on: What the cost of running the model rests on.
+    :param open_share: Share of the horizon's calls that no commitment covers.
+    :param flows: What ``worth`` is made of; None where that is None, and for what saves nothing.
     """
 
     action: str
@@ -46,6 +46,18 @@ class Option:
     one_off_usd: float
     monthly_usd: float
     saved_nusd: float | None
+    wrong_nusd: float = 0.0
+    fixed_usd: float = 0.0
+    fixed_call_nusd: float = 0.0
+    call_nusd: float | None = None
+    rests_on: str | None = None
+    open_share: float = 1.0
+    flows: Flows | None = None
+
+    @property
+    def net_nusd(self) -> float | None:
+        """Central saving a call after the cost of wrong answers, over the horizon's calls that no commitment covers."""
+        return None if self.saved_nusd is None else (self.saved_nusd - self.wrong_nusd) * self.open_share
 
     @property
     def expected_npv(self) -> float | None:
@@ -59,8 +71,12 @@ class _Move:
 
     :param saved: Draws of the saving a call of the task, in nano-USD.
     :param central: Its central value.
-    :param fixed_usd: Fixed cost a month beside people, such as that of GPUs.
+    :param loss: What wrong answers cost a call; None: the answers stay the present model's.
+    :param once_usd: Work beside people's, once, such as the GPU time of a fine-tune.
+    :param month_usd: The same a month, such as that of retrains.
+    :param fixed_usd: What runs whether or not a call comes, a month, such as GPUs.
     :param fixed_drawn: Its draws.
+    :param where: The deployment; None: no small model is called.
     """
 
     what: str
@@ -69,9 +85,21 @@ class _Move:
     slm: str | None
     saved: np.ndarray | float
     central: float
-    holds: np.ndarray | float
+    holds: np.ndarray | float = 1.0
+    loss: Loss | None = None
+    once_usd: float = 0.0
+    month_usd: float = 0.0
     fixed_usd: float = 0.0
     fixed_drawn: np.ndarray | float = 0.0
+    where: Deployment | None = None
+
+
+@dataclass(frozen=True)
+class _Quality:
+    """Draws of whether a mode holds parity, and what its wrong answers cost a call."""
+
+    holds: np.ndarray
+    loss: Loss
 
 
 @dataclass(frozen=True)
@@ -80,19 +108,27 @@ class _Case:
 
     :param calls: Draws of the billed calls a month; None: no month or no price.
     :param ranks: Ranks at which A is drawn.
+    :param open_share: Share of the calls that no commitment covers, by month; None: no commitment.
     """
 
     volume: Volume
+    verdict: Mapping[str, object]
     setting: Setting
     calls: np.ndarray | None
     ranks: np.ndarray
+    open_share: np.ndarray | None
 
-    def parity(self, verdict: Mapping[str, object], mode: str) -> np.ndarray | None:
-        """Return draws of parity, or None where the mode has no posterior."""
-        found = verdict[mode]
+    def quality(self, mode: str) -> _Quality | None:
+        """Return what is believed of a mode, or None where it has no posterior."""
+        found = self.verdict[mode]
         if not isinstance(found, dict):
             return None
-        return draw_parity(self.ranks, found["quantiles"], float(str(verdict["a_needed"])))
+        drawn = draw_agreement(self.ranks, found["quantiles"])
+        holds = np.where(drawn >= float(str(self.verdict["a_needed"])), 1.0, 0.0)
+        shared, assumptions = self.setting.shared, self.setting.assumptions
+        return _Quality(
+            holds, wrong_answer_loss(drawn, found["quantiles"], self.verdict, self.volume, shared, assumptions)
+        )
 
 
 def best_by_action(options: Sequence[Option]) -> dict[str, Option]:
@@ -118,7 +154,7 @@ def task_options(
     :param accepted: Small models of the catalogue that fit the task.
     :param smaller_saving: Name of the vendor's smaller model and mean saving a billed call in nano-USD, if any.
     """
-    case = _case(volume, setting)
+    case = _case(volume, verdict, setting)
     options = [_keep(case)]
     if verdict["gate"] is not None:
         return options
@@ -128,14 +164,14 @@ def task_options(
     repeats = float(str(verdict["repeat_share"]))
     if repeats > 0 and isinstance(equal, float) and equal >= _EQUAL_FROM:
         options.append(_without_model("cache", repeats, case))
-    for mode in ("swap", "tuned"):
+    qualities = {mode: case.quality(mode) for mode in MODES}
+    for mode, quality in qualities.items():
         slm = serving_model(verdict[mode], accepted, setting.assumptions)
-        holds = case.parity(verdict, mode)
-        if holds is not None and slm is not None:
-            options += _to_slm(mode, slm, holds, case)
-    holds = case.parity(verdict, "swap")
-    if smaller_saving is not None and holds is not None:
-        options.append(_to_smaller(smaller_saving, holds, case))
+        if quality is not None and slm is not None:
+            options += _to_slm(mode, slm, quality, case)
+    as_is = qualities["swap"]
+    if smaller_saving is not None and as_is is not None:
+        options.append(_to_smaller(smaller_saving, as_is, case))
     return options
 
 
@@ -154,57 +190,31 @@ def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: A
 
 
 def break_even_calls(option: Option, horizon_months: float) -> float | None:
-    """Return the calls a month that repay an option's people cost over the horizon; None: never, or no price."""
-    if option.saved_nusd is None or option.saved_nusd <= 0:
+    """Return the calls a month that repay an option's work over the horizon; None: never, or no price.
+
+    ``(one-off / months + monthly) / (saving a call - wrong answers a call)``; calls that a commitment covers until it
+    ends save nothing until then.
+    """
+    net = option.net_nusd
+    if net is None or net <= 0:
         return None
     fixed = option.one_off_usd / horizon_months + option.monthly_usd
-    return fixed * NUSD_PER_USD / option.saved_nusd
-
-
-def savings_row(option: Option, volume: Volume, assumptions: Assumptions, *, chosen: bool) -> dict[str, object]:
-    """Return the option as a row of ``SavingsTable``."""
-    low, middle, high = (None, None, None) if option.worth is None else percentiles(option.worth.monthly)
-    npv = None if option.worth is None else option.worth.npv
-    return {
-        "task_id": volume.task_id,
-        "action": option.action,
-        "deployment": option.deployment,
-        "mode": option.mode,
-        "slm": option.slm,
-        "p10_nusd": low,
-        "p50_nusd": middle,
-        "p90_nusd": high,
-        "p_npv_positive": None if npv is None else float((npv > 0).mean()),
-        "npv_p90_nusd": None if npv is None else quantile(np.sort(npv), 0.9),
-        "one_off_nusd": round(option.one_off_usd * NUSD_PER_USD),
-        "payback_months": _payback(option, volume, assumptions),
-        "saving_per_1000_calls_nusd": None if option.saved_nusd is None else round(1000 * option.saved_nusd),
-        "break_even_calls_month": break_even_calls(option, assumptions.central("horizon_months")),
-        "chosen": chosen,
-    }
+    return fixed * NUSD_PER_USD / net
 
 
 def _rank(option: Option) -> float:
     expected = option.expected_npv
-    return (option.saved_nusd or 0.0) if expected is None else expected
+    return (option.saved_nusd or 0.0) - option.fixed_call_nusd if expected is None else expected
 
 
-def _payback(option: Option, volume: Volume, assumptions: Assumptions) -> float | None:
-    if volume.billed_month is None or option.saved_nusd is None or option.action == "keep":
-        return None
-    gross = volume.billed_month * option.saved_nusd
-    once, monthly = option.one_off_usd * NUSD_PER_USD, option.monthly_usd * NUSD_PER_USD
-    return payback_months(gross, once, monthly, assumptions.central("price_decline_year"))
-
-
-def _case(volume: Volume, setting: Setting) -> _Case:
+def _case(volume: Volume, verdict: Mapping[str, object], setting: Setting) -> _Case:
     priced = volume.call_nusd is not None or volume.seat_only
     calls = None
     if volume.billed_month is not None and priced:
         calls = volume.billed_month * draw_volume(setting.shared, volume.task_id, volume.units, seed=setting.seed)
     correlation = setting.assumptions.central("parity_correlation")
     ranks = draw_ranks(setting.shared, volume.task_id, seed=setting.seed, correlation=correlation)
-    return _Case(volume, setting, calls, ranks)
+    return _Case(volume, verdict, setting, calls, ranks, volume.open_share(setting.shared.discount.size))
 
 
 def _keep(case: _Case) -> Option:
@@ -214,23 +224,24 @@ def _keep(case: _Case) -> Option:
 
 def _without_model(action: str, share: float, case: _Case) -> Option:
     saved = share * (case.volume.call_nusd or 0.0)
-    return _option(action, _Move(action, "none", None, None, saved, saved, 1.0), case, pilot=False)
+    return _option(action, _Move(action, "none", None, None, saved, saved), case, pilot=False)
 
 
-def _to_slm(mode: str, slm: SmallModel, holds: np.ndarray, case: _Case) -> list[Option]:
+def _to_slm(mode: str, slm: SmallModel, quality: _Quality, case: _Case) -> list[Option]:
     verb = "swap" if mode == "swap" else "tune"
     options = []
     for deployment in deployments(slm, mode, case.volume, case.setting):
-        move = _to_deployment(verb, deployment, mode, slm, holds, case)
+        move = _to_deployment(verb, deployment, mode, slm, quality, case)
         options.append(_option(f"migrate-{verb}", move, case, pilot=False))
         options.append(_option(f"pilot-{verb}", move, case, pilot=True))
     return options
 
 
 def _to_deployment(
-    verb: str, deployment: Deployment, mode: str, slm: SmallModel, holds: np.ndarray, case: _Case
+    verb: str, deployment: Deployment, mode: str, slm: SmallModel, quality: _Quality, case: _Case
 ) -> _Move:
-    now = case.volume.call_nusd or 0.0
+    now, assumptions = case.volume.call_nusd or 0.0, case.setting.assumptions
+    tuned = mode == "tuned"
     return _Move(
         what=verb,
         deployment=deployment.name,
@@ -238,40 +249,63 @@ def _to_deployment(
         slm=slm.name,
         saved=now - deployment.drawn,
         central=now - deployment.call_nusd,
-        holds=holds,
+        holds=quality.holds,
+        loss=quality.loss,
+        once_usd=deployment.once_usd + (tuning_once_usd(slm, case.volume, assumptions) if tuned else 0.0),
+        month_usd=deployment.work_usd + (retraining_month_usd(slm, case.volume, assumptions) if tuned else 0.0),
         fixed_usd=deployment.month_usd,
         fixed_drawn=deployment.month_drawn,
+        where=deployment,
     )
 
 
-def _to_smaller(smaller_saving: tuple[str, float], holds: np.ndarray, case: _Case) -> Option:
+def _to_smaller(smaller_saving: tuple[str, float], quality: _Quality, case: _Case) -> Option:
     name, saved = smaller_saving
     trust = case.setting.assumptions.central("cheaper_llm_parity")
-    move = _Move("cheaper_llm", "none", None, name, saved, saved, trust * holds)
+    move = _Move("cheaper_llm", "none", None, name, saved, saved, trust * quality.holds, quality.loss)
     return _option("pilot-cheaper-llm", move, case, pilot=True)
 
 
 def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
     assumptions = case.setting.assumptions
     before = assumptions.once_usd("pilot") if pilot else 0.0
-    once, monthly = assumptions.once_usd(move.what), assumptions.monthly_usd(move.what)
-    worth = None
-    if case.calls is not None and case.volume.seat_only:
-        worth = _keep(case).worth
-    elif case.calls is not None:
-        # Without a pilot the work is spent before anyone knows whether parity holds.
-        early, late = (before, once) if pilot else (once, 0.0)
-        gross = case.calls * move.saved - move.fixed_drawn * NUSD_PER_USD
-        worth = value(case.setting.shared, gross, move.holds, before_usd=early, once_usd=late, monthly_usd=monthly)
+    once = assumptions.once_usd(move.what) + move.once_usd
+    monthly = assumptions.monthly_usd(move.what) + move.month_usd
+    flows = _flows(move, case, before=before, once=once, monthly=monthly, pilot=pilot)
     return Option(
         action=action,
         deployment=move.deployment,
         mode=move.mode,
         slm=move.slm,
-        worth=worth,
+        worth=_keep(case).worth if flows is None else worth(case.setting.shared, flows),
         one_off_usd=before + once,
         monthly_usd=monthly + move.fixed_usd,
         saved_nusd=_central(move, case.volume),
+        wrong_nusd=0.0 if move.loss is None or case.volume.seat_only else move.loss.central,
+        fixed_usd=move.fixed_usd,
+        fixed_call_nusd=0.0 if move.where is None else move.where.fixed_call_nusd,
+        call_nusd=None if move.where is None else move.where.call_nusd,
+        rests_on=None if move.where is None else move.where.note,
+        open_share=1.0 if case.open_share is None else float(case.open_share.mean()),
+        flows=flows,
+    )
+
+
+def _flows(move: _Move, case: _Case, *, before: float, once: float, monthly: float, pilot: bool) -> Flows | None:
+    """Return the flows of a move; None: no month, no price, or a seat plan pays all of it."""
+    if case.calls is None or case.volume.seat_only:
+        return None
+    # Without a pilot the work is spent before anyone knows whether parity holds.
+    early, late = (before, once) if pilot else (once, 0.0)
+    return Flows(
+        saving=case.calls * move.saved,
+        loss=0.0 if move.loss is None else case.calls * move.loss.drawn,
+        holds=move.holds,
+        before_usd=early,
+        once_usd=late,
+        monthly_usd=monthly,
+        fixed=move.fixed_drawn * NUSD_PER_USD,
+        open_share=case.open_share,
     )
 
 

@@ -10,14 +10,16 @@ import polars as pl
 from slmlens.errors import SettingError
 from slmlens.results import Plan, Verdicts
 from slmlens.savings.alternatives import smaller_model_assumption, smaller_model_costs
+from slmlens.savings.arrivals import Traffic
 from slmlens.savings.assumptions import Assumptions, Overrides, load_assumptions
 from slmlens.savings.catalogue import read_catalogue
 from slmlens.savings.chances import graded_models
 from slmlens.savings.ladder import Rung, ladder
 from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import Setting, draw_shared
-from slmlens.savings.options import best_by_action, savings_row
+from slmlens.savings.options import best_by_action
 from slmlens.savings.pilot_plan import pilot_rows, pilot_table
+from slmlens.savings.savings_rows import savings_row
 from slmlens.savings.totals import READY, plan_total
 from slmlens.savings.valuing import Valued, cacheable, chance, rare_unmeasured, value_task
 from slmlens.savings.volumes import billed, task_volumes
@@ -58,11 +60,12 @@ def plan(
     """
     if draws < _MIN_DRAWS:
         raise SettingError(f"{draws} draws are too few", where="draws", next_step=f"take {_MIN_DRAWS} or more")
-    assumptions = load_assumptions(overrides)
+    assumptions = load_assumptions(overrides, today=today)
     tasks = verdicts.tasks
     month = estimate_month(tasks.calls.calls, sampling_rate=tasks.calls.sampling_rate)
-    volumes = task_volumes(tasks, month)
-    setting = Setting(assumptions, draw_shared(assumptions, month, seed=seed, draws=draws), seed)
+    volumes = task_volumes(tasks, month, today=today)
+    traffic = Traffic(tasks, assumptions.central("traffic_growth"))
+    setting = Setting(assumptions, draw_shared(assumptions, month, seed=seed, draws=draws), seed, traffic)
     smaller = _smaller_savings(verdicts, today)
     levers = task_levers(tasks, volumes, assumptions, per_month=month.per_month, today=today)
     rows = {str(row["task_id"]): row for row in verdicts.verdicts.sort("task_id").iter_rows(named=True)}
@@ -73,7 +76,7 @@ def plan(
     ]
     return Plan(
         verdicts=verdicts,
-        savings=_savings(valued, assumptions),
+        savings=_savings(valued, setting),
         actions=_actions(valued, levers, assumptions, month),
         assumptions=_assumptions(verdicts, assumptions),
         total=plan_total(valued, verdicts, month, aside),
@@ -105,9 +108,9 @@ def _smaller_savings(verdicts: Verdicts, today: dt.date | None) -> dict[str, tup
     return {task_id: (smaller, value) for task_id, smaller, value in rows.iter_rows()}
 
 
-def _savings(valued: Sequence[Valued], assumptions: Assumptions) -> pl.DataFrame:
+def _savings(valued: Sequence[Valued], setting: Setting) -> pl.DataFrame:
     rows = [
-        savings_row(option, task.volume, assumptions, chosen=option is task.chosen)
+        savings_row(option, task.volume, setting, chosen=option is task.chosen)
         for task in valued
         for option in task.options
     ]

@@ -19,10 +19,20 @@ class SavingsTable(dy.Schema):
     p50_nusd = dy.Int64(nullable=True)
     p90_nusd = dy.Int64(nullable=True)
     p_npv_positive = dy.Float64(nullable=True)
+    npv_p10_nusd = dy.Int64(nullable=True)
+    npv_p50_nusd = dy.Int64(nullable=True)
     npv_p90_nusd = dy.Int64(nullable=True)
     one_off_nusd = dy.Int64()
-    payback_months = dy.Float64(nullable=True)
-    saving_per_1000_calls_nusd = dy.Int64(nullable=True)  # before people cost
+    payback_months = dy.Float64(nullable=True)  # if parity holds, at central values; null: not within ten years
+    payback_p10_months = dy.Float64(nullable=True)  # of all draws, of the chosen option; null: that draw never repays
+    payback_p50_months = dy.Float64(nullable=True)
+    payback_p90_months = dy.Float64(nullable=True)
+    p_never_repaid = dy.Float64(nullable=True, min=0, max=1)
+    saving_per_1000_calls_nusd = dy.Int64(nullable=True)  # before work and wrong answers
+    cost_per_1000_calls_nusd = dy.Int64(nullable=True)  # of running the model, by use; null: no small model
+    fixed_month_nusd = dy.Int64()  # what runs whether or not a call comes, such as GPUs
+    rests_on = dy.String(nullable=True)  # what the cost of running the model rests on
+    wrong_per_1000_calls_nusd = dy.Int64(nullable=True)  # cost of further wrong answers, where parity holds
     break_even_calls_month = dy.Float64(nullable=True)  # null: never pays
     chosen = dy.Bool()
 
@@ -55,12 +65,14 @@ class ActionsTable(dy.Schema):
     levers = dy.List(
         dy.Struct({"name": dy.String(), "saving_month_nusd": dy.Int64(nullable=True), "note": dy.String()})
     )
-    ladder = dy.List(  # cache, code, prompt caching, batch rate, and what each rests on
+    ladder = dy.List(  # of cheaper answers, ``keep`` last: savings and what it is left with add up to the month's cost
         dy.Struct(
             {
                 "name": dy.String(),
                 "serves": dy.Bool(),
-                "saving_month_nusd": dy.Int64(nullable=True),
+                "saving_month_nusd": dy.Int64(nullable=True),  # on what is left by the rungs before it; no people cost
+                "remains_month_nusd": dy.Int64(nullable=True),  # for the rungs after it
+                "chance": dy.Float64(nullable=True),  # that it holds parity; null: no matter of parity, or not known
                 "rests_on": dy.String(),
             }
         )

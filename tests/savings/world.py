@@ -26,6 +26,8 @@ from slmlens.tables import (
 
 TODAY = dt.date(2026, 11, 22)
 START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+FAULTLESS = {"wrong_retries": 0, "person_hour_usd": 0}
+"""Assumptions under which wrong answers cost nothing: for tests of the rest of the money."""
 
 _CALL = {
     "source_file": "log.jsonl",

@@ -1,0 +1,140 @@
+"""What an option brings in and costs over time, in joint draws: a month, the horizon, and until it has paid back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slmlens.savings.montecarlo import Shared
+from slmlens.tables import NUSD_PER_USD
+
+_YEAR = 12
+PAYBACK_MONTHS = 120
+"""What has not repaid the work within ten years never does."""
+_NEWTON_STEPS = 12
+_SETTLED_MONTHS = 0.01
+
+
+@dataclass(frozen=True)
+class Flows:
+    """What an option brings in and costs; draws in nano-USD, positions as in :class:`Shared`.
+
+    :param saving: Saving on calls in the first month; it falls as prices do.
+    :param loss: What wrong answers cost a month; people's time does not get cheaper.
+    :param holds: Draws (or a share) of parity.
+    :param before_usd: Work that is paid whether or not parity holds.
+    :param once_usd: Work that is paid only where it holds.
+    :param monthly_usd: Work a month, where it holds.
+    :param fixed: What runs whether or not a call comes, a month, such as GPUs, where parity holds.
+    :param open_share: Share of the calls that no commitment covers, month by month from the first, at least up to the
+        horizon; after its last month all are open. None: no commitment.
+    """
+
+    saving: np.ndarray
+    loss: np.ndarray | float
+    holds: np.ndarray | float
+    before_usd: float
+    once_usd: float
+    monthly_usd: float
+    fixed: np.ndarray | float = 0.0
+    open_share: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Draws of an option's money, in nano-USD.
+
+    :param monthly: Saving in a month at the run-rate, as commitments stand today, after the cost of wrong answers and
+        monthly work; 0 where parity does not hold.
+    :param npv: Net present value over the horizon; where parity does not hold, what was spent to find out.
+    """
+
+    monthly: np.ndarray
+    npv: np.ndarray
+
+
+def worth(shared: Shared, flows: Flows) -> Worth:
+    """Return what an option is worth, unconditionally: it counts only where parity holds.
+
+    ``NPV = -work + sum over months of (saving x (1 - price decline)^t - loss - standing cost) / (1 + discount)^t``. A
+    share of the calls under a commitment neither saves nor costs anything until that ends.
+    """
+    people = NUSD_PER_USD * shared.people
+    falling, flat, working = _discounted_months(shared, flows.open_share)
+    first = 1.0 if flows.open_share is None else float(flows.open_share[0])
+    standing = flows.monthly_usd * people + flows.fixed
+    monthly = flows.holds * (first * (flows.saving - flows.loss) - float(first > 0) * standing)
+    later = flows.saving * falling - flows.loss * flat - standing * working - flows.once_usd * people
+    return Worth(monthly, flows.holds * later - flows.before_usd * people)
+
+
+def spent_once(shared: Shared, flows: Flows) -> np.ndarray:
+    """Return draws of the one-off work, in nano-USD: that of going ahead only where parity holds."""
+    spent: np.ndarray = (flows.before_usd + flows.holds * flows.once_usd) * NUSD_PER_USD * shared.people
+    return spent
+
+
+def payback_draws(shared: Shared, flows: Flows) -> np.ndarray:
+    """Return draws of the month in which the saving has repaid the work, undiscounted; infinite where it never does."""
+    people = NUSD_PER_USD * shared.people
+    once = (flows.before_usd + flows.once_usd) * people
+    standing = flows.monthly_usd * people + flows.fixed
+    if flows.open_share is None:
+        months = _payback_at_once(flows.saving, once, flows.loss + standing, shared.decline)
+    else:
+        months = _payback_by_month(flows, once, standing, shared.decline)
+    return np.where(np.asarray(flows.holds) > 0, months, np.inf)
+
+
+def payback_months(gross: float, once: float, monthly: float, decline_year: float) -> float | None:
+    """Return the month in which the saving has repaid the work, with prices falling; None: not within ten years.
+
+    :param gross: Saving on calls in the first month.
+    :param once: One-off cost.
+    :param monthly: Cost a month.
+    :param decline_year: Yearly decline of prices.
+    """
+    found = float(
+        _payback_at_once(np.array([gross]), np.array([once]), np.array([monthly]), np.array([decline_year]))[0]
+    )
+    return found if np.isfinite(found) else None
+
+
+def _discounted_months(shared: Shared, open_share: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | float, float]:
+    """Return the discounted months of saving, of loss, and those in which anything is moved."""
+    if open_share is None:
+        return shared.months_falling, shared.months_flat, shared.months_flat
+    within = open_share[: shared.discount.size]
+    return within @ shared.falling, float(within @ shared.discount), float((within > 0) @ shared.discount)
+
+
+def _payback_at_once(saving: np.ndarray, once: np.ndarray, monthly: np.ndarray, decline: np.ndarray) -> np.ndarray:
+    """Solve ``saving x (r + .. + r^t) - monthly x t = once`` for t, where r is a month's price factor.
+
+    The left side is concave in t and starts below the right, so Newton's steps from 0 never pass the first root.
+    """
+    factor = np.maximum(1 - decline, 1e-6) ** (1 / _YEAR)
+    log = np.log(factor)
+    level = np.where(log < 0, factor / np.where(log < 0, 1 - factor, 1.0), 0.0)
+    at = np.zeros(np.broadcast(saving, once).shape)
+    for _ in range(_NEWTON_STEPS):
+        left = np.exp(log * at)
+        total = saving * np.where(log < 0, level * (1 - left), at) - monthly * at - once
+        slope = saving * np.where(log < 0, -level * log * left, 1.0) - monthly
+        step = np.where(total < 0, -total / np.where(slope > 0, slope, np.nan), 0.0)
+        at = at + step
+        if not np.nanmax(step, initial=0.0) > _SETTLED_MONTHS:
+            break
+    return np.where(at <= PAYBACK_MONTHS, at, np.inf)
+
+
+def _payback_by_month(flows: Flows, once: np.ndarray, standing: np.ndarray, decline: np.ndarray) -> np.ndarray:
+    assert flows.open_share is not None
+    rest = np.ones(max(PAYBACK_MONTHS - flows.open_share.size, 0))
+    share = np.concatenate([flows.open_share, rest])[:PAYBACK_MONTHS, None]
+    months = np.arange(1, PAYBACK_MONTHS + 1)
+    price = np.maximum(1 - decline, 0.0)[None, :] ** (months[:, None] / _YEAR)
+    paid = share * (flows.saving * price - flows.loss) - (share > 0) * standing
+    repaid = np.cumsum(paid, axis=0) >= once
+    return np.where(repaid.any(axis=0), months[repaid.argmax(axis=0)].astype(float), np.inf)
