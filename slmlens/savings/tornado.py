@@ -10,9 +10,9 @@ import numpy as np
 
 SHOWN = 6
 _GRID = 64
-_HALVINGS = 60
+_ROUNDS = 6
 
-Model = Callable[[Mapping[str, float]], float]
+Model = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -61,58 +61,45 @@ class Bar:
 def tornado(model: Model, swings: Sequence[Swing], *, shown: int = SHOWN) -> list[Bar]:
     """Return the inputs that move the NPV most, the widest first: one swung at a time, the others central.
 
-    :param model: NPV of the plan from the value of every input, by name; deterministic.
+    :param model: NPV of the plan from the values of every input, by name: arrays of one length in, one out.
     :param swings: The inputs; one that does not move the NPV is left out.
     :param shown: How many to return at most.
     """
     central = {swing.name: swing.central for swing in swings}
 
-    def moved(swing: Swing, value: float) -> float:
-        return model({**central, swing.name: value})
+    def moved(swing: Swing, values: np.ndarray) -> np.ndarray:
+        return model({**{name: np.full(values.size, at) for name, at in central.items()}, swing.name: values})
 
-    ends = [(moved(swing, swing.low), moved(swing, swing.high), swing) for swing in swings]
-    moving = sorted((end for end in ends if end[0] != end[1]), key=lambda end: (-abs(end[1] - end[0]), end[2].name))
+    ends = [(moved(swing, np.array([swing.low, swing.high])), swing) for swing in swings]
+    moving = sorted((end for end in ends if np.ptp(end[0])), key=lambda end: (-np.ptp(end[0]), end[1].name))
     return [
-        Bar(swing, at_low, at_high, flip_value(partial(moved, swing), swing))
-        for at_low, at_high, swing in moving[:shown]
+        Bar(swing, float(npv[0]), float(npv[1]), flip_value(partial(moved, swing), swing))
+        for npv, swing in moving[:shown]
     ]
 
 
-def flip_value(npv: Callable[[float], float], swing: Swing) -> float | None:
+def flip_value(npv: Callable[[np.ndarray], np.ndarray], swing: Swing) -> float | None:
     """Return the value nearest to the central one at which the NPV is zero; None: none in the range that makes sense.
 
-    Both sides are searched on a grid for the first change of sign, which is then halved (bisection).
+    Both sides are searched on a grid for the first change of sign, whose cell is then cut into a grid again.
     """
-    start = npv(swing.central)
-    if start == 0:
+    if npv(np.array([swing.central]))[0] == 0:
         return swing.central
     found = [
         flip
         for end in (swing.least, swing.most)
-        if end != swing.central and (flip := _first_root(npv, swing.central, end, start)) is not None
+        if end != swing.central and (flip := _first_root(npv, swing.central, end)) is not None
     ]
     return min(found, key=lambda flip: abs(flip - swing.central), default=None)
 
 
-def _first_root(npv: Callable[[float], float], start: float, end: float, at_start: float) -> float | None:
-    inner = start
+def _first_root(npv: Callable[[np.ndarray], np.ndarray], start: float, end: float) -> float | None:
     # Steps grow quadratically: a flip close by is found as finely as one far away.
-    for step in (np.arange(1, _GRID + 1) / _GRID) ** 2:
-        outer = start + float(step) * (end - start)
-        value = npv(outer)
-        if value == 0:
-            return outer
-        if (value > 0) != (at_start > 0):
-            return _bisect(npv, inner, outer, positive=at_start > 0)
-        inner = outer
-    return None
-
-
-def _bisect(npv: Callable[[float], float], inner: float, outer: float, *, positive: bool) -> float:
-    for _ in range(_HALVINGS):
-        middle = (inner + outer) / 2
-        if (npv(middle) > 0) == positive:
-            inner = middle
-        else:
-            outer = middle
-    return (inner + outer) / 2
+    grid = start + (np.arange(_GRID + 1) / _GRID) ** 2 * (end - start)
+    for _ in range(_ROUNDS):
+        positive = npv(grid) > 0
+        turns = np.flatnonzero(positive != positive[0])
+        if not turns.size:
+            return None
+        grid = np.linspace(grid[turns[0] - 1], grid[turns[0]], _GRID + 1)
+    return float(grid[_GRID // 2])

@@ -63,7 +63,7 @@ def test_of_several_flips_the_nearest_is_found(roots, central):
     gaps = np.diff(sorted(roots))
     if not roots or (gaps < 8).any():
         return
-    found = flip_value(lambda x: float(np.prod([x - root for root in roots])), swing("x", 0, central, 0, -100, 100))
+    found = flip_value(lambda x: np.prod([x - root for root in roots], axis=0), swing("x", 0, central, 0, -100, 100))
     assert found == pytest.approx(min(roots, key=lambda root: abs(root - central)), abs=1e-6)
 
 
