@@ -45,6 +45,14 @@ def run(
     assume_model: Annotated[
         str | None, typer.Option(help="Price calls whose model is not logged as this model.")
     ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="YAML file of your own prices, deployments, commitments and discounts.")
+    ] = None,
+    invoice: Annotated[Path | None, typer.Option(help="CSV file of an invoice to lay beside the log.")] = None,
+    tag: Annotated[
+        str | None,
+        typer.Option(help="Cost-allocation tag of the log whose values get totals, e.g. team.", metavar="KEY"),
+    ] = None,
     assumptions: Annotated[Path | None, typer.Option(help="YAML file of assumptions to override.")] = None,
     human_facing: Annotated[
         Path | None, typer.Option(help="YAML file of steps or services: true where a person reads the answer.")
@@ -101,6 +109,9 @@ def run(
         strict=strict,
         sampling_rate=sampling_rate,
         assume_model=assume_model,
+        prices=prices,
+        invoice=invoice,
+        tag=tag,
         assumptions=assumptions,
         human_facing=human_facing,
         keep_days=keep_days,

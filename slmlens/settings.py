@@ -7,9 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slmlens.errors import SettingError
 from slmlens.run import Run
+
+if TYPE_CHECKING:
+    from slmlens.spend.price_book import PriceBook
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Settings:
     :param strict: True stops at the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds.
     :param assume_model: Prices calls whose model the log does not name.
+    :param prices: A YAML file of contract prices, deployment names, commitments, currency and discounts; see
+        :mod:`slmlens.spend.price_file`.
+    :param invoice: A CSV file of an invoice or cost export to lay beside the log; see :mod:`slmlens.spend.invoice`.
+    :param tag: A cost-allocation tag of the log, such as ``team``, whose values get totals of their own.
     :param assumptions: Overrides of judgements by name, or a YAML file of them.
     :param human_facing: Steps or services and whether a person reads their answers, or a YAML file of them; it wins
         over what the trace shows.
@@ -49,6 +57,9 @@ class Settings:
     strict: bool = False
     sampling_rate: float = 1.0
     assume_model: str | None = None
+    prices: Path | None = None
+    invoice: Path | None = None
+    tag: str | None = None
     assumptions: Mapping[str, object] | Path | None = None
     human_facing: Mapping[str, bool] | Path | None = None
     keep_days: int | None = None
@@ -108,9 +119,28 @@ def reading_depends(settings: Settings) -> dict[str, object]:
         "strict": settings.strict,
         "sampling_rate": settings.sampling_rate,
         "assume_model": settings.assume_model,
+        "prices": prices_text(settings),
         "human_facing": read_overrides(settings.human_facing),
         "today": str(settings.today),
     }
+
+
+def prices_text(settings: Settings) -> str | None:
+    """Return the text of the price file, to keep in the run; None: there is none.
+
+    :raises SettingError: If it can't be read.
+    """
+    from slmlens.spend.price_file import text_of
+
+    return None if settings.prices is None else text_of(settings.prices)
+
+
+def price_book(settings: Settings, run: Run | None) -> PriceBook:
+    """Return the price book of the settings, else with the price file that the run was read with."""
+    from slmlens.spend.money_files import book_of_text
+
+    known = run.manifest.get("prices_text") if run is not None else None
+    return book_of_text(prices_text(settings) or known)
 
 
 def overrides_text(overrides: Mapping[str, object] | Path | None) -> str:

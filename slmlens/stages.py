@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 from slmlens.errors import InputError
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.run import Run, hash_inputs, open_run
-from slmlens.settings import Settings, check_days, on_the_days_prices, overrides_text, reading_depends
+from slmlens.settings import (
+    Settings,
+    check_days,
+    on_the_days_prices,
+    overrides_text,
+    price_book,
+    prices_text,
+    reading_depends,
+)
 
 if TYPE_CHECKING:
     from slmlens.curation.redact import Redaction
     from slmlens.reporting.coverage import Check
+    from slmlens.spend.price_book import PriceBook
     from slmlens.suitability.assess import Probe
     from slmlens.tasks.chat_endpoint import ChatEndpoint
 
@@ -46,14 +55,19 @@ def analyse(
     :returns: The run; ``run.manifest["headline"]`` is the result in a sentence, ``report.html`` lies in its folder.
     :raises SlmlensError: If the input or the run folder can't be used; nothing half-written is left behind.
     """
+    from slmlens.spend.money_files import check_money_files
+    from slmlens.spend.tags import check_tag
     from slmlens.succession import check_previous
     from slmlens.tasks.chat_endpoint import endpoint_of
 
     settings, run = settings or Settings(), open_run(out)
     step = progress or _silent
+    check_money_files(settings.prices, settings.invoice)
     check_previous(settings.previous, run)
     naming = endpoint_of(settings.name_with, settings.name_model)
     calls = read_logs(logs, run=run, settings=settings, progress=step)
+    check_tag(calls.calls, settings.tag)
+    run.note(tag=settings.tag, invoice=None)
     tasks = discover_tasks(calls, run=run, previous=settings.previous, naming=naming)
     step("tasks", 1.0)
     verdicts = assess(tasks, run=run, seed=settings.seed, shuffles=settings.shuffles)
@@ -106,6 +120,7 @@ def read_logs(
             redacted=settings.redact,
             text_kept=keeps,
             price_day=str(dated.today),
+            prices_text=prices_text(settings),
             read_on=dt.datetime.now(dt.UTC).date().isoformat(),
             key_check=redaction.pseudonym(*forgetting.KEY_WORDS),
             forgetting=None,
@@ -217,7 +232,8 @@ def report(
     """
     from slmlens.reporting.html import render_html
 
-    summary = _summary(made, on_the_days_prices(settings or Settings(), run), run.manifest if run else {})
+    settings = on_the_days_prices(settings or Settings(), run)
+    summary = _summary(made, settings, run)
     page = render_html(summary, audience=audience)
     if to is not None:
         Path(to).write_text(page, encoding="utf-8")
@@ -233,7 +249,9 @@ def report(
         loaded: dict[str, Any] = json.loads(at.path("summary.json").read_text(encoding="utf-8"))
         return loaded
 
-    depends = {"audience": audience, "recall": summary["redaction"]["recall"]}
+    run.note(invoice=summary["ledger"]["invoice"])
+    money = {"tag": summary["ledger"]["tags"], "invoice": summary["ledger"]["invoice"]}
+    depends = {"audience": audience, "recall": summary["redaction"]["recall"], **money}
     return run.stage("report", depends, compute=lambda: summary, save=save, load=load)
 
 
@@ -254,10 +272,12 @@ def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progr
     )
     calls = mark_human_facing(mark_failures(calls), settings.human_facing)
     progress("read", 1.0)
-    return replace(calls, calls=price_calls(calls.calls, assume_model=settings.assume_model, today=settings.today))
+    book = price_book(settings, None)
+    priced = price_calls(calls.calls, assume_model=settings.assume_model, today=settings.today, book=book)
+    return replace(calls, calls=priced)
 
 
-def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(made: Plan, settings: Settings, run: Run | None) -> dict[str, Any]:
     from importlib.metadata import version
 
     from slmlens._version import __version__
@@ -268,9 +288,11 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
     from slmlens.reporting.text import counted
     from slmlens.spend.ledger import build_ledger
     from slmlens.spend.months import estimate_month
+    from slmlens.spend.tags import tag_totals
     from slmlens.succession import discovery_in_words
 
-    calls = made.tasks.calls
+    calls, facts = made.tasks.calls, run.manifest if run else {}
+    book, tag = price_book(settings, run), settings.tag or facts.get("tag")
     day = settings.today or dt.datetime.now(dt.UTC).date()
     gone, removed_on = facts.get("forgotten"), facts.get("texts_removed_on")
     limits = [texts_removed_words(removed_on)] if removed_on else []
@@ -280,14 +302,30 @@ def _summary(made: Plan, settings: Settings, facts: Mapping[str, Any]) -> dict[s
         method=[
             f"slmlens {__version__}, seed {settings.seed}.",
             f"Prices: genai-prices {version('genai-prices')}, run-rate of {day}.",
+            *book.file.in_words(),
             *discovery_in_words(facts),
         ],
         limits=limits,
         decisions=decision_records(made),
+        tags=None if tag is None else tag_totals(calls.calls, made.tasks.assignments, tag),
+        invoice=_invoice(calls, settings, book, facts.get("invoice")),
     )
     ledger = build_ledger(calls.calls, made.tasks.assignments, excluded=made.tasks.set_aside)
     month = estimate_month(calls.calls, sampling_rate=calls.sampling_rate)
     return summarise(made, ledger=ledger, month=month, facts=said)
+
+
+def _invoice(calls: Calls, settings: Settings, book: PriceBook, known: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the record of the invoice, or the one that the run has kept if it is of the same calls."""
+    if settings.invoice is None:
+        return known if known is not None and known["calls"] == calls.calls.height else None
+    from slmlens.reporting.spend_records import invoice_record
+    from slmlens.spend.invoice import reconcile
+    from slmlens.spend.money_files import invoice_lines
+
+    lines = invoice_lines(settings.invoice, book.file)
+    found = reconcile(lines, calls.calls, book, sampling_rate=calls.sampling_rate)
+    return invoice_record(found, file=settings.invoice.name, calls=calls.calls.height)
 
 
 def _save(run: Run, stage: str, result: Calls | Plan) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from slmlens.reporting.money import usd, usd_about, usd_month, usd_range
 from slmlens.reporting.task_records import bucket
-from slmlens.reporting.text import counted, joined, shorten
+from slmlens.reporting.text import counted, joined, percent, shorten
 from slmlens.spend.months import MONTH_DAYS
 
 _NAME_LIMIT = 80
@@ -50,6 +50,7 @@ class Outlook:
     :param kept: Number of kept tasks by reason (``quality``, ``money``, ``gate``, ``unknown``).
     :param nearest: The kept task that is nearest to paying, if any has a break-even.
     :param seat_share: Share of the spend that a seat plan covers, in 0..1.
+    :param prepaid_share: Share of the spend that a commitment has prepaid, in 0..1.
     """
 
     n_calls: int
@@ -67,6 +68,7 @@ class Outlook:
     kept: Mapping[str, int] = field(default_factory=dict)
     nearest: Prospect | None = None
     seat_share: float = 0.0
+    prepaid_share: float = 0.0
 
 
 def headline(outlook: Outlook) -> str:
@@ -183,13 +185,23 @@ def _why(outlook: Outlook) -> str:
 
 def _seat(outlook: Outlook) -> str:
     if outlook.seat_share <= 0:
-        return ""
+        return _prepaid(outlook.prepaid_share)
     whole = outlook.seat_share >= 1
     some = "These calls were" if whole else f"{100 * outlook.seat_share:.0f} % of this spend was"
     theirs = "the figures" if whole else "its figures"
     return (
         f" {some} paid by a seat plan: {theirs} are list-price equivalents, and nothing is saved there until the plan "
         "changes."
+        f"{_prepaid(outlook.prepaid_share)}"
+    )
+
+
+def _prepaid(share: float) -> str:
+    if share <= 0:
+        return ""
+    return (
+        f" {percent(share)} of this spend is prepaid by a commitment: a list-price equivalent, and nothing is saved "
+        "there until it ends."
     )
 
 
@@ -203,7 +215,9 @@ def _calls(value: float) -> str:
     return f"{float(f'{value:.1e}'):,.0f}"
 
 
-def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float = 0.0) -> Outlook:
+def outlook(
+    summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float = 0.0, prepaid_share: float = 0.0
+) -> Outlook:
     """Return what the headline needs to know, read from a summary whose headline is still empty.
 
     :param summary: As :func:`slmlens.reporting.summary.summarise` returns it.
@@ -230,6 +244,7 @@ def outlook(summary: Mapping[str, Any], *, has_prompts: bool, seat_share: float 
         kept=Counter(kept),
         nearest=_nearest(summary),
         seat_share=seat_share,
+        prepaid_share=prepaid_share,
     )
 
 

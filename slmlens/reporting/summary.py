@@ -16,12 +16,14 @@ from slmlens.reporting.decisions import taken_over_words, unmeasured_words
 from slmlens.reporting.headline import headline, outlook
 from slmlens.reporting.lineage import lineage_record, tasks_in_words
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
+from slmlens.reporting.spend_records import spend_record, tags_record
 from slmlens.reporting.task_records import cents, task_record, task_rows
 from slmlens.reporting.text import counted, visible_tree
 from slmlens.results import Plan
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.months import Month
 
+from slmlens.spend.tags import TagTotals
 SCHEMA = "slmlens/summary@1"
 
 _ROW_KINDS = ("records", "calls", "parents", "duplicates", "rejects", "other")
@@ -43,12 +45,16 @@ class RunFacts:
     :param method: Sentences on how this run was made (version, seed, settings), put before ours.
     :param limits: Sentences on what this run can't say, put before ours.
     """
+    :param tags: Money by a cost-allocation tag; None: no tag was asked for.
+    :param invoice: As :func:`slmlens.reporting.spend_records.invoice_record` returns it; None: no invoice was given.
 
     redaction: Mapping[str, Any] = field(default_factory=dict)
     decisions: Sequence[Mapping[str, Any]] = ()
     method: Sequence[str] = ()
     limits: Sequence[str] = ()
 
+    tags: TagTotals | None = None
+    invoice: Mapping[str, Any] | None = None
 
 def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | None = None) -> Json:
     """Return the summary of a run, as ``summary.schema.json`` describes it (``slmlens/summary@1``).
@@ -69,7 +75,13 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         "schema": SCHEMA,
         "window": _window(plan, month),
         "rows": _rows(plan.tasks.calls.files),
-        "ledger": {**accounts.ledger, **month_record(month)},
+        "ledger": {
+            **accounts.ledger,
+            **month_record(month),
+            **spend_record(ledger),
+            "tags": tags_record(facts.tags, ledger),
+            "invoice": facts.invoice,
+        },
         "tasks": [
             task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
             for row, spend, runrate in money
@@ -102,8 +114,14 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         ],
         "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],
     }
-    seat_share = ledger.seat_nusd / ledger.imported_nusd if ledger.imported_nusd else 0.0
-    summary["plan"]["headline"] = headline(outlook(summary, has_prompts=_has_prompts(plan), seat_share=seat_share))
+    whole = max(ledger.imported_nusd, 1)
+    said = outlook(
+        summary,
+        has_prompts=_has_prompts(plan),
+        seat_share=ledger.seat_nusd / whole,
+        prepaid_share=ledger.prepaid_nusd / whole,
+    )
+    summary["plan"]["headline"] = headline(said)
     clean = visible_tree(summary)
     assert isinstance(clean, dict)
     return clean

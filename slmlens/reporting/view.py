@@ -12,15 +12,16 @@ from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
 from slmlens.reporting.pilots import pilot_lines
 from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
+from slmlens.reporting.spend_view import invoice_view, source_lines, tag_view
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, percent, shorten
 
 AUDIENCES = ("leadership", "finance", "engineering")
 
 _SECTIONS = {
-    "leadership": ("tasks", "cards", "ledger", "assumptions", "privacy", "method"),
-    "finance": ("ledger", "assumptions", "tasks", "cards", "privacy", "method"),
-    "engineering": ("tasks", "pilots", "cards", "ledger", "assumptions", "privacy", "method"),
+    "leadership": ("tasks", "cards", "ledger", "spend", "assumptions", "privacy", "method"),
+    "finance": ("ledger", "spend", "assumptions", "tasks", "cards", "privacy", "method"),
+    "engineering": ("tasks", "pilots", "cards", "ledger", "spend", "assumptions", "privacy", "method"),
 }
 _CARDS = {"leadership": 6, "finance": 6, "engineering": 40}
 _TOP_TASKS = 5
@@ -77,6 +78,8 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "cards_left": len(tasks) - len(chosen),
         "pilots": pilots,
         "ledger": _ledger(summary),
+        "tags": tag_view(summary),
+        "invoice": invoice_view(summary),
         "assumptions": summary["assumptions"],
         "privacy": _privacy(summary["redaction"], exemplars),
         "decisions": summary["decisions"],
@@ -300,6 +303,7 @@ def _ledger(summary: Json) -> dict[str, Any]:
         "estimated": percent(ledger["estimated_token_share"]),
         "logged": None if ledger["logged_usd"] is None else usd(ledger["logged_usd"]),
         "logged_reason": ledger["logged_difference_reason"],
+        "sources": source_lines(ledger),
     }
 
 

@@ -116,15 +116,22 @@ def load_price_file(path: Path) -> PriceFile:
 
     :raises SettingError: If it can't be read, or holds something that is not understood; says where and what to do.
     """
+    return read_price_file(text_of(path), name=path.name)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a price file.
+
+    :raises SettingError: If it can't be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise SettingError(
             "the price file can't be read",
             where=path.name,
             next_step="name a YAML file in UTF-8 that you may read, with --prices",
         ) from cause
-    return read_price_file(text, name=path.name)
 
 
 def read_price_file(text: str, *, name: str = "the price file") -> PriceFile:

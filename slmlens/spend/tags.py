@@ -37,14 +37,7 @@ def tag_totals(calls: pl.DataFrame, assignments: pl.DataFrame, key: str) -> TagT
     :param key: The tag's key, as the log has it.
     :raises SettingError: If no call carries the tag.
     """
-    keys = tag_keys(calls)
-    if key not in keys:
-        listed = ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
-        raise SettingError(
-            f"no call carries the tag {key!r}",
-            where="tag",
-            next_step=f"use one of: {listed}" if keys else "the log has no tags of the form key:value; leave --tag out",
-        )
+    check_tag(calls, key)
     placed = calls.with_columns(tag_value(key).alias("value")).join(
         assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
     )
@@ -53,6 +46,21 @@ def tag_totals(calls: pl.DataFrame, assignments: pl.DataFrame, key: str) -> TagT
         if int(table.get_column("spend_nusd").sum()) != int(calls.get_column("spend_nusd").sum()):
             raise ContractError("the money by tag does not add up to what was imported", where="tags")
     return found
+
+
+def check_tag(calls: pl.DataFrame, key: str | None) -> None:
+    """Refuse a tag that no call carries; None is no tag.
+
+    :raises SettingError: If no call carries it; names the tags that there are.
+    """
+    keys = [] if key is None else tag_keys(calls)
+    if key is not None and key not in keys:
+        listed = ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
+        raise SettingError(
+            f"no call carries the tag {key!r}",
+            where="tag",
+            next_step=f"use one of: {listed}" if keys else "the log has no tags of the form key:value; leave --tag out",
+        )
 
 
 def tag_keys(calls: pl.DataFrame) -> list[str]:

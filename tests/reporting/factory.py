@@ -178,6 +178,7 @@ def _call(call_id: str, minute: float, usd: float, spec: Spec, log: Log) -> dict
         "batch": False,
         "billing": "seat" if log.seat else "metered",
         "spend_nusd": money,
+        "price_source": "genai-prices",
         "runrate_nusd": None if money is None else money * 9 // 10,
         "logged_nusd": None,
         "model_assumed": False,
@@ -213,7 +214,12 @@ def _tasks(specs: list[Spec], log: Log) -> Tasks:
         put(f"u{i}", i / max(log.unassigned - 1, 1), log.unassigned_usd, Spec("unassigned"), None)
     for i in range(log.unpriced):
         put(f"x{i}", i / max(log.unpriced, 1), 0.0, Spec("unpriced"), None)
-        rows[-1] |= {"spend_nusd": None, "runrate_nusd": None, "model": "azure-deployment-7"}
+        rows[-1] |= {
+            "spend_nusd": None,
+            "runrate_nusd": None,
+            "price_source": None,
+            "model": "azure-deployment-7",
+        }
     n = len(rows)
     files = [
         {
