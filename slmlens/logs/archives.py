@@ -16,7 +16,8 @@ from slmlens.logs.limits import Limits
 MAGIC = b"PK\x03\x04"
 """How a zip archive begins."""
 
-_READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ZSTD = 93  # APPNOTE 6.3.7; zipfile knows it from Python 3.14 on
+_READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTD)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, length of the name, length of the extra field
 _SEPARATORS = re.compile(r"[/\\]+")
@@ -66,6 +67,8 @@ def archive_members(path: Path, limits: Limits) -> list[Member] | str:
 def open_member(raw: io.BufferedReader[Any], info: zipfile.ZipInfo) -> io.BufferedReader[Any]:
     """Return the decompressed bytes of a file in an archive, checked against their checksum at the end.
 
+    Those that zstd compressed are returned as they are stored.
+
     :param raw: The open archive.
     :param info: The file's entry in the archive's index.
     :raises zipfile.BadZipFile: If the entry leads to no file.
@@ -76,8 +79,28 @@ def open_member(raw: io.BufferedReader[Any], info: zipfile.ZipInfo) -> io.Buffer
         raise zipfile.BadZipFile
     _, name_length, extra_length = _LOCAL_HEADER.unpack(head)
     raw.seek(name_length + extra_length, io.SEEK_CUR)
+    if info.compress_type == _ZSTD:
+        return io.BufferedReader(_Section(raw, info.compress_size), BUFFER)  # `inflated` knows it by its start
     member = zipfile.ZipExtFile(raw, "r", info)
     return io.BufferedReader(member, BUFFER)
+
+
+class _Section(io.RawIOBase):
+    """So many bytes of an open file, from where it stands."""
+
+    def __init__(self, raw: io.BufferedReader[Any], size: int) -> None:
+        super().__init__()
+        self._raw = raw
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - whatever holds bytes
+        piece = self._raw.read(min(len(buffer), self._left))
+        buffer[: len(piece)] = piece
+        self._left -= len(piece)
+        return len(piece)
 
 
 def _safe_parts(name: str) -> tuple[str, ...]:

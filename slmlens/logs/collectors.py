@@ -11,6 +11,7 @@ from slmlens.logs.formats.declaration import Format
 from slmlens.logs.normalise import Normaliser
 from slmlens.logs.span_reader import SpanReader
 from slmlens.logs.threads import ThreadReader
+from slmlens.logs.whole_files import WholeFileReader
 
 
 class Collector(Protocol):
@@ -39,4 +40,6 @@ def collector_of(form: Format, normaliser: Normaliser, names: Sequence[str]) -> 
         return SpanReader(form, form.span, normaliser)
     if form.batch is not None:
         return BatchReader(form, form.batch, normaliser, names)
+    if form.whole is not None:
+        return WholeFileReader(form, form.whole, normaliser)
     return None

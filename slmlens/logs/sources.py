@@ -24,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NOTEBOOK = ".ipynb"
+_ARCHIVES = (".zip", ".eval")  # the latter are Inspect's logs
 _MANIFEST, _RUN_MARK = "manifest.json", b'"serial_version"'  # of a run folder, see slmlens.run
 _MANIFEST_START = 1 << 13
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]+")
@@ -192,7 +193,7 @@ def _is_folder(path: Path, label: str) -> bool:
 
 def _is_zip(path: Path) -> bool:
     """Tell an archive by its ending as well: office documents and programs are zip archives, too."""
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() not in _ARCHIVES:
         return False
     try:
         with path.open("rb") as stream:

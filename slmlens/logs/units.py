@@ -43,7 +43,8 @@ def milliseconds(value: object, unit: str) -> float | None:
         return None
     if unit == "bare":
         unit = "ms" if number >= _BARE_MS_FROM else "s"
-    return number * {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[unit]
+    told = number * {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[unit]
+    return told if math.isfinite(told) else None
 
 
 def nano_usd(value: object, per_usd: int = 1) -> int | None:

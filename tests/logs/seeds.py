@@ -298,8 +298,94 @@ def _weave() -> list[dict[str, object]]:
     ]
 
 
+def _atif() -> list[dict[str, object]]:
+    called = {"tool_call_id": "t1", "function_name": "send", "arguments": {"to": MAIL}}
+    metrics = {"prompt_tokens": 9, "completion_tokens": 3, "cached_tokens": 4, "cost_usd": 0.01}
+    steps = [
+        {"step_id": 1, "source": "system", "message": MAIL},
+        {"step_id": 2, "source": "user", "message": [{"type": "text", "text": MAIL}]},
+        {"step_id": 3, "source": "agent", "message": MAIL, "tool_calls": [called], "metrics": metrics,
+         "timestamp": "2026-09-01T10:00:00Z", "observation": {"results": [{"source_call_id": "t1", "content": MAIL}]}},
+        {"step_id": 4, "source": "agent", "message": MAIL, "is_copied_context": True},
+        {"step_id": 5, "source": "agent", "message": MAIL, "metrics": metrics, "model_name": "gpt-4o"},
+    ]  # fmt: skip
+    agent = {"name": MAIL, "version": "1", "model_name": "openai/gpt-4o", "tool_definitions": _TOOLS}
+    run = {"schema_version": "ATIF-v1.6", "session_id": MAIL, "agent": agent, "steps": steps}
+    return [run, {**run, "session_id": "s2", "subagent_trajectories": [{**run, "agent": {"name": "sub"}}]}]
+
+
+def _swe_agent() -> list[dict[str, object]]:
+    said = [
+        {"agent": "main", "message_type": "action", **one} for one in [*_CHAT, {"role": "assistant", "content": MAIL}]
+    ]
+    demo = {"role": "user", "content": MAIL, "agent": "main", "is_demo": True}
+    config = json.dumps({"agent": {"model": {"name": "gpt-4o"}}})
+    return [{"history": [demo, *said], "trajectory": [{"response": MAIL}], "info": {}, "replay_config": config}]
+
+
+def _tau_bench() -> list[dict[str, object]]:
+    said = {"role": "assistant", "content": MAIL, "timestamp": "2026-09-01T10:00:00Z", "usage": {"prompt_tokens": 9,
+            "completion_tokens": 3}, "generation_time_seconds": 2, "cost": 0.01}  # fmt: skip
+    return [
+        {"task_id": 1, "reward": 1.0, "info": {"task": {"user_id": MAIL}}, "traj": [*_CHAT, said], "trial": 0},
+        {
+            "timestamp": "2026-09-01T10:00:00Z", "info": {"agent_info": {"llm": "gpt-4o"}}, "tasks": [],
+            "simulations": [{"id": MAIL, "messages": [*_CHAT[:2], said, {**said, "raw_data": _COMPLETION}]}],
+        },
+    ]  # fmt: skip
+
+
+def _smolagents() -> list[dict[str, object]]:
+    asked = [
+        {"role": "MessageRole.SYSTEM", "content": [{"type": "text", "text": MAIL}]},
+        {"role": "user", "content": [{"type": "text", "text": MAIL}]},
+    ]
+    step = {
+        "step_number": 1, "timing": {"start_time": 1_790_000_000.5, "end_time": 1_790_000_002.5, "duration": 2.0},
+        "model_input_messages": asked, "model_output": MAIL, "token_usage": {"input_tokens": 9, "output_tokens": 3},
+    }  # fmt: skip
+    called = {"content": MAIL, "tool_calls": [{"id": "t", "function": {"name": "send", "arguments": {"to": MAIL}}}]}
+    return [{**step, "task": MAIL}, {**step, "step_number": 2, "model_output_message": called}]
+
+
+def _openhands() -> list[dict[str, object]]:
+    def event(n: int, source: str, **more: object) -> dict[str, object]:
+        return {"id": n, "timestamp": f"2026-09-01T10:00:{n:02}", "source": source, "message": MAIL, **more}
+
+    told = {"tool_call_metadata": {"function_name": "send", "model_response": _COMPLETION}}
+    events = [
+        event(1, "user", action="message", args={"content": MAIL}),
+        event(2, "agent", action="run", args={"thought": MAIL}, **told),
+        event(3, "agent", observation="run", content=MAIL, cause=2, **told),
+        event(4, "agent", action="message", args={"content": MAIL}),
+    ]
+    return [*events, {"instance_id": MAIL, "history": events, "metrics": {}}]
+
+
+def _inspect_ai() -> list[dict[str, object]]:
+    message = {"role": "assistant", "content": MAIL, "tool_calls": [{"id": "t", "function": "send", "arguments": {}}]}
+    usage = {"input_tokens": 5, "input_tokens_cache_read": 4, "output_tokens": 3, "total_tokens": 12}
+    output = {"model": "gpt-4o", "choices": [{"message": message, "stop_reason": "stop"}], "usage": usage, "time": 2.0}
+    event = {
+        "event": "model", "timestamp": "2026-09-01T10:00:00Z", "model": "openai/gpt-4o", "span_id": "p1",
+        "output": output,
+        "input": [{"role": "user", "content": "attachment://0123abcd0123abcd"}], "tools": [{"name": "send"}],
+        "config": {},
+    }  # fmt: skip
+    span = {"event": "span_begin", "id": "p1", "name": MAIL, "timestamp": "2026-09-01T10:00:00Z"}
+    pooled = {**event, "input": [], "input_refs": [[0, 1]], "role": MAIL}
+    sample = {
+        "id": MAIL, "epoch": 1, "input": MAIL, "target": MAIL, "messages": [], "events": [span, event, pooled],
+        "attachments": {"0123abcd0123abcd": MAIL}, "events_data": {"messages": [{"role": "user", "content": MAIL}]},
+    }  # fmt: skip
+    bare = {**sample, "events": [], "messages": [{"role": "user", "content": MAIL}, message], "output": output}
+    return [sample, {"version": 2, "eval": {"task": MAIL, "run_id": "r"}, "plan": {}, "samples": [sample, bare]}]
+
+
 SEEDS = {
+    "atif": _atif(),
     "claude_code": _claude_code(),
+    "inspect_ai": _inspect_ai(),
     "langfuse": _langfuse(),
     "langsmith": _langsmith(),
     "litellm": _litellm(),
@@ -308,7 +394,11 @@ SEEDS = {
     "openai_batch": _openai_batch(),
     "openai_chat_dataset": _openai_chat_dataset(),
     "openai_pairs": _openai_pairs(),
+    "openhands": _openhands(),
     "otlp": _otlp(),
+    "smolagents": _smolagents(),
+    "swe_agent": _swe_agent(),
+    "tau_bench": _tau_bench(),
     "weave": _weave(),
 }
 """Records by the name of their format. A format that is read and has none here fails a test."""

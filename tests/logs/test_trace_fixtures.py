@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from slmlens.errors import InputError
 from slmlens.logs.read import read_calls
 from tests.logs.conftest import PlainRedactor, texts
 
@@ -70,10 +71,41 @@ OTHERS = {
     "openai_batch/batch_output.openai_doc_example.jsonl": (1, 1, 0, 24, 0, 0, 15, 0, "", 0),
     "openai_finetune_messages/toy_chat_fine_tuning.first4.jsonl": (7, 7, 0, 0, 0, 0, 0, 0, "", 4),
 }
+BROWSER = " ".join(f"web_browser_{end}" for end in (
+    "back", "click", "forward", "go", "refresh", "scroll", "type", "type_submit",
+))  # fmt: skip
+TRAJECTORIES = {
+    "atif/harbor_openhands.json": (
+        2, 2, 0, 220, 0, 0, 80, 2, "execute_bash execute_ipython_cell finish str_replace_editor task_tracker think", 1,
+    ),
+    "atif/harbor_terminus2_continuation.json": (3, 3, 0, 2252, 0, 0, 160, 0, "", 1),
+    "atif/harbor_terminus2_continuation_cont1.json": (4, 4, 0, 4250, 0, 0, 530, 0, "", 1),
+    "atif/harbor_terminus2_invalid_json.json": (4, 4, 0, 2417, 0, 0, 200, 3, "", 1),
+    "atif/harbor_terminus2_sub_answers.json": (1, 1, 0, 700, 0, 0, 120, 0, "", 1),
+    "atif/harbor_terminus2_sub_summary.json": (1, 1, 0, 500, 0, 0, 200, 0, "", 1),
+    "atif/harbor_terminus2_summarization.json": (7, 7, 0, 6502, 0, 0, 690, 7, "", 1),
+    "atif/harbor_terminus2_timeout.json": (3, 3, 0, 882, 0, 0, 115, 3, "", 1),
+    "atif/multi_tool_trajectory.json": (3, 3, 0, 9150, 5562, 0, 635, 4, "", 1),
+    "atif/multimodal_trajectory.json": (2, 2, 0, 2600, 0, 0, 125, 1, "", 1),
+    "atif/simple_trajectory.json": (2, 2, 0, 1120, 0, 0, 124, 1, "", 1),
+    "inspect_ai/2025-02-11T15-17-00-05-00_popularity_dPiJifoWeEQBrfWsAopzWr.eval": (
+        32, 10, 0, 620, 0, 0, 20, 0, "", 10,
+    ),
+    "inspect_ai/2025-05-12T20-27-36-04-00_browser.json": (5, 5, 0, 15235, 9088, 0, 281, 4, BROWSER, 1),
+    "inspect_ai/2025-05-12T20-28-13-04-00_popularity.json": (3, 3, 0, 192, 0, 0, 6, 0, "", 3),
+    "inspect_ai/log_formats.eval": (6, 1, 0, 66, 0, 0, 2, 0, "", 1),
+    "inspect_ai/log_formats.json": (1, 1, 0, 66, 0, 0, 2, 0, "", 1),
+    "openhands/basic.json": (4, 2, 0, 8132, 3482, 0, 1312, 2, "", 1),
+    "openhands/basic_interactions.json": (6, 3, 0, 2473, 2304, 0, 10, 1, "", 1),
+    "swe_agent/function_calling_simple.traj": (5, 5, 0, 0, 0, 0, 0, 5, "", 1),
+    "swe_agent/swe-agent__test-repo-i1.traj": (5, 5, 0, 0, 0, 0, 0, 0, "", 1),
+    "tau_bench/gpt-4o-airline.first4.json": (61, 61, 0, 0, 0, 0, 0, 35, "", 4),
+}  # fmt: skip
 GOLDEN = {
     **{f"langfuse/{name}": figures for name, figures in LANGFUSE.items()},
     **{f"_generated/otlp/{name}": figures for name, figures in OTLP.items()},
     **OTHERS,
+    **TRAJECTORIES,
 }
 
 
@@ -90,7 +122,7 @@ def test_a_file_counts_as_by_hand(shared, name):
 FOLDERS = (
     "langfuse", "_generated/otlp", "openai_chat_pairs", "openai_responses", "openai_agents", "openai_batch",
     "openai_finetune_messages", "claude_code", "langsmith", "litellm", "_generated/langsmith", "_generated/litellm",
-    "_generated/mlflow", "_generated/weave",
+    "_generated/mlflow", "_generated/weave", "atif", "openhands", "tau_bench",
 )  # fmt: skip
 
 
@@ -163,6 +195,32 @@ def test_other_tools_recorded_the_same_calls_with_the_same_messages(shared, name
     for call_id in shared_ids:
         assert seen[1][call_id] == seen[0][call_id]
         assert models[0][call_id].startswith(models[1][call_id])
+
+
+@pytest.mark.parametrize("end", ["json", "eval"])
+def test_inspects_texts_that_are_stored_once_are_put_back(shared, end):
+    calls = read(shared / "fixtures/inspect_ai" / f"log_formats.{end}")
+    (row,) = calls.calls.iter_rows(named=True)
+    stored = texts(calls)
+    assert [stored[one][0] for one in row["message_ids"]] == ["system", "user"]
+    assert all("://" not in text for _, text in stored.values())
+    assert "Positive posts about myself" in stored[row["message_ids"][1]][1]
+
+
+def test_each_range_of_inspects_message_pool_is_the_prompt_of_its_call(shared):
+    path = shared / "logs/inspect_ai_logs/tests__log__test_eval_log__log_message_deduplication.eval"
+    if not path.exists():
+        pytest.skip("this log is not among those at hand")
+    calls = read(path).calls.sort("started_at")
+    assert calls["message_ids"].list.len().to_list() == [1, 3, 5, 7, 9, 11]
+    for before, after in zip(calls["message_ids"], calls["message_ids"][1:], strict=False):
+        assert after.to_list()[: before.len()] == before.to_list()
+
+
+@pytest.mark.parametrize("name", ["inspect_ai/2025-05-12T20-28-13-04-00_no-samples.json", "tau2_bench/results.json"])
+def test_a_known_export_without_calls_says_so(shared, name):
+    with pytest.raises(InputError, match="hold no LLM call"):
+        read(shared / "fixtures" / name)
 
 
 def test_an_agents_content_beside_its_trace_makes_whole_calls(shared):

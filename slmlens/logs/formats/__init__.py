@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slmlens.logs.formats import (
+    atif,
     claude_code,
+    inspect_ai,
     langfuse,
     langsmith,
     litellm,
@@ -14,13 +16,23 @@ from slmlens.logs.formats import (
     openai_batch,
     openai_chat_dataset,
     openai_pairs,
+    openhands,
     otlp,
+    smolagents,
+    swe_agent,
+    tau_bench,
     weave,
 )
 from slmlens.logs.formats.declaration import Format, Record
 
 FORMATS: tuple[Format, ...] = (
     otlp.FORMAT,
+    tau_bench.FORMAT,
+    swe_agent.FORMAT,
+    smolagents.FORMAT,
+    openhands.FORMAT,
+    inspect_ai.FORMAT,
+    atif.FORMAT,
     langfuse.FORMAT,
     langsmith.FORMAT,
     litellm.FORMAT,

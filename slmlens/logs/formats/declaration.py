@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,8 @@ class Format:
     :param span: Reads one of them as a span of a trace, from which calls are put together; None where it is a call. It
         raises :class:`slmlens.logs.exchange.NotACallError` on what can't be read.
     :param batch: Keys of requests and answers that are logged apart; None where they stand together.
+    :param whole: Yields, of all records of a file, the position of each that holds a call, and the call; None where
+        records are read one by one.
     :param switches: A name of :data:`GAPS` -> what to set in the tool so that the log has it, as sentences; where
         nothing can be set, the text says so. A gap that the tool can't have is left out.
     """
@@ -103,4 +105,5 @@ class Format:
     parts: Callable[[Record], Iterator[Record]] | None = None
     span: Callable[[Record], Span] | None = None
     batch: Batch | None = None
+    whole: Callable[[list[Record]], Iterable[tuple[int, Record]]] | None = None
     switches: Mapping[str, str] = field(default_factory=dict)
