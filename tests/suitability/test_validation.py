@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.fit_priors import slope_interval, tuned_size_slopes
 from benchmarks.pilots import FAR, PARITY, recorded_pilots, shown_share
 from benchmarks.scorers import DATED, OUTPUT_LENGTH, SCORERS, TWO_SIGNALS, Scorer
 from benchmarks.scores import PARITIES, Said, auc, brier, calibration, difference, ece, family_draws, regret
+from benchmarks.suitability_tuned import bases_left_out, without_family, words_of
 
 
 class TestSimulatedPilots:
@@ -141,3 +143,26 @@ class TestOnOutcomes:
         assert (far.get_column("right") >= 0.9).mean() >= 0.95
         assert far.get_column("wrong").max() == 0
         assert near.get_column("wrong").max() <= 0.10
+
+
+class TestTuned:
+    def test_the_interval_of_a_slope_covers_that_of_all_series_and_a_further_one(self):
+        rng = np.random.default_rng(0)
+        inside, further = [], []
+        for _ in range(2_000):
+            mean, lo, hi, sd = slope_interval(list(rng.normal(0.3, 0.2, 3)))
+            inside.append(lo <= 0.3 <= hi)
+            further.append(rng.normal(0.3, 0.2) - mean)
+            assert sd >= 0
+        assert np.mean(inside) == pytest.approx(0.90, abs=0.02)
+        assert np.std(further) == pytest.approx(0.2 * (4 / 3) ** 0.5, rel=0.05)
+
+    def test_a_base_model_and_its_task_left_out_are_covered_and_small_ones_not_promised_too_much(self, shared):
+        lora = pl.read_csv(shared / "reference" / "lora_land_310.csv")
+        catalogue = pl.read_csv(shared / "reference" / "slm_catalog.csv", infer_schema_length=None)
+        found = bases_left_out(lora, without_family(tuned_size_slopes(lora, catalogue)))
+        assert found.select("base_model", "task").is_unique().all()
+        assert 0.85 <= words_of(found).covered.mean() <= 0.95
+        small = found.filter(found["params_b"] < 3)
+        assert small.get_column("mean").mean() <= small.get_column("score").mean()
+        assert (found["mean"] - found["score"]).abs().mean() <= 0.16
