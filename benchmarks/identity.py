@@ -27,12 +27,12 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 import slmlens as sl
 from slmlens.results import Calls, Tasks
-from slmlens.tasks.corpus import build_corpus
 from slmlens.tasks.discover import DiscoverySettings, discover_tasks
+from slmlens.tasks.growing import grow
 from slmlens.tasks.halves import grow_halves
 from slmlens.tasks.lineage import with_earlier_ids
 from slmlens.tasks.prompts import prompts_of
-from slmlens.tasks.sites import find_sites, grow_trees
+from slmlens.tasks.sites import find_sites
 from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.taskset import assign_calls
 
@@ -75,10 +75,10 @@ def stable(name: str, calls: Calls) -> Iterator[Row]:
     """Measure stability and the rule's agreement, and what they cost."""
     settings = BARE.skeleton
     prompts = prompts_of(calls)
-    corpus = build_corpus(calls, prompts)
-    sites, fitted = find_sites(calls, prompts, corpus, grow_trees(prompts, corpus, settings), settings)
+    grown = grow(calls, prompts, settings)
+    sites, fitted = find_sites(calls, prompts, grown.trees, grown.places, k_task=settings.k_task)
     started = time.monotonic()
-    found = measure_stability(grow_halves(prompts, corpus, fitted, settings))
+    found = measure_stability(grow_halves(prompts, grown.corpus, fitted, settings))
     wall = time.monotonic() - started
     names = pl.DataFrame({"site": [s.number for s in sites], "task_id": [str(s.number) for s in sites]})
     by_site = found.by_task(names).get_column("stability")

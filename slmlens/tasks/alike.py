@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from slmlens.tasks.blocks import SkeletonSettings
-from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.joining import join_sites
 from slmlens.tasks.shingles import U64
 from slmlens.tasks.sites import CallSite
@@ -23,17 +22,18 @@ comes by chance in 4 %."""
 
 
 def joined_alike(
-    sites: Sequence[CallSite], placed: pl.DataFrame, corpus: Corpus, settings: SkeletonSettings
+    sites: Sequence[CallSite], placed: pl.DataFrame, instructing: U64, settings: SkeletonSettings
 ) -> tuple[list[CallSite], pl.DataFrame]:
     """Join sites of one declared place whose prompts are alike but for a long text without instructions.
 
+    :param instructing: Sorted hashes of the phrases that are centred on a word of instruction.
     :returns: The sites left and the calls' places; of two the one with more calls stands for both.
     """
-    pairs = [(one, other) for _, one, other in sorted(_pairs(sites, corpus, settings))]
+    pairs = [(one, other) for _, one, other in sorted(_pairs(sites, instructing, settings))]
     return join_sites(sites, placed, pairs)
 
 
-def _pairs(sites: Sequence[CallSite], corpus: Corpus, settings: SkeletonSettings) -> list[tuple[float, int, int]]:
+def _pairs(sites: Sequence[CallSite], instructing: U64, settings: SkeletonSettings) -> list[tuple[float, int, int]]:
     """Return (minus Jaccard, site, site) of the sites that differ only in content."""
     by_place: dict[tuple[str | None, str | None], list[CallSite]] = {}
     for site in sites:
@@ -47,10 +47,6 @@ def _pairs(sites: Sequence[CallSite], corpus: Corpus, settings: SkeletonSettings
             shared, differing = len(np.intersect1d(one.core, other.core)), np.setxor1d(one.core, other.core)
             if len(differing) < LONG or shared < ALIKE * (shared + len(differing)):
                 continue
-            if _instructing(differing, corpus) < settings.instruction:
+            if np.isin(differing, instructing).mean() < settings.instruction:
                 found.append((-shared / (shared + len(differing)), one.number, other.number))
     return found
-
-
-def _instructing(phrases: U64, corpus: Corpus) -> float:
-    return float(corpus.directive[np.searchsorted(corpus.hashes, phrases)].mean())

@@ -15,7 +15,7 @@ import numpy as np
 
 from slmlens.tasks.corpus import TOOLS, Corpus
 from slmlens.tasks.excerpts import Excerpt
-from slmlens.tasks.incidence import Bools, Floats, set_numbers
+from slmlens.tasks.incidence import Bools, Floats, set_numbers, summed
 from slmlens.tasks.prompts import PARTS
 from slmlens.tasks.shingles import I64
 
@@ -127,7 +127,7 @@ def group_of(corpus: Corpus, prompts: Excerpt, settings: SkeletonSettings, *, by
     recurs = prompts.matrix.users(unit, row) >= settings.k_task
     may_recur = recurs | (prompts.matrix.holders() >= settings.k_task)
     prompts = prompts.with_strands(may_recur)
-    weight = _spread(unit, row, content)
+    weight = _spread(unit, row, content, corpus.weight[prompts.rows])
     return Group(prompts, unit, row, weight, recurs[may_recur], prompts.matrix.weights(weight))
 
 
@@ -144,12 +144,15 @@ def _uses_by_unit(corpus: Corpus, rows: I64) -> tuple[I64, I64]:
     return unit, row[row >= 0]
 
 
-def _spread(unit: I64, row: I64, content: I64) -> Floats:
-    """Each unit weighs 1, spread over its slot contents, and within a content over its prompts (a loop counts once)."""
+def _spread(unit: I64, row: I64, content: I64, stands_for: Floats) -> Floats:
+    """Each unit weighs 1, spread over its slot contents, and within a content over its prompts (a loop counts once).
+
+    :param stands_for: Prompts of the log that each prompt of a sample stands for.
+    """
     contents = int(content.max(initial=0)) + 1
     distinct, front, per_front = np.unique(unit * contents + content[row], return_inverse=True, return_counts=True)
     per_unit = np.bincount(distinct // contents)
-    weight = np.bincount(row, weights=1.0 / (per_front[front] * per_unit[unit]), minlength=len(content))
+    weight = summed(row, 1.0 / (per_front[front] * per_unit[unit]), len(content)) * stands_for
     return weight / max(float(weight.sum()), 1e-12)
 
 

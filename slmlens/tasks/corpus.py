@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ Sparse = Any  # scipy.sparse.csr_matrix; scipy publishes no stubs
 _SALTS = tuple(np.uint64(stable_hash(f"part:{name}")) for name in PARTS)
 _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 TOOLS = PARTS.index("tools")
+AT_ONCE = 10_000
+"""Variants that are looked at in one go where no matrix of all is needed."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Corpus:
     :param content: Slot-content code of each variant.
     :param pairs: Distinct (unit, variant) rows.
     :param directive: Whether each column is centred on a word of instruction.
+    :param weight: Prompts that each variant stands for: 1, but in a sample.
     """
 
     matrix: Sparse
@@ -39,6 +43,7 @@ class Corpus:
     content: I64
     pairs: I64
     directive: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
 
 
 def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3, known: U64 | None = None) -> Corpus:
@@ -66,7 +71,23 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3, known: U64 
     directive = np.zeros(len(columns), dtype=bool)
     directive[inverse] = instructs
     matrix = _by_variant(uses, held[:, recurring], prompts.variants.height)
-    return Corpus(matrix, columns[recurring], part[recurring], content, pairs, directive[recurring])
+    return Corpus(
+        matrix, columns[recurring], part[recurring], content, pairs, directive[recurring], np.ones(len(content))
+    )
+
+
+def variant_matrices(
+    messages: pl.DataFrame, variants: pl.DataFrame, columns: U64, rows: I64 | None = None
+) -> Iterator[tuple[I64, Sparse]]:
+    """Yield some variants and their matrix variants x columns, for a vocabulary fitted before; a few thousand a time.
+
+    :param columns: Sorted hashes.
+    :param rows: The variants; None: all.
+    """
+    wanted = np.arange(variants.height) if rows is None else rows
+    for first in range(0, len(wanted), AT_ONCE):
+        chosen = wanted[first : first + AT_ONCE]
+        yield chosen, variant_matrix(messages, variants[chosen], columns)
 
 
 def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64) -> Sparse:

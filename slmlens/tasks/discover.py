@@ -12,16 +12,16 @@ from slmlens.results import Calls, Tasks
 from slmlens.tables import AssignmentsTable, ItemsTable, TasksTable, checked
 from slmlens.tasks.alike import joined_alike
 from slmlens.tasks.blocks import SkeletonSettings
-from slmlens.tasks.corpus import Corpus, build_corpus
 from slmlens.tasks.describe import describe, site_texts
 from slmlens.tasks.forms import answer_forms, kind_of
+from slmlens.tasks.growing import grow
 from slmlens.tasks.halves import FITS, growing_halves, waking_workers
 from slmlens.tasks.identity import anchor_of, task_ids
-from slmlens.tasks.prompts import Prompts, prompts_of
-from slmlens.tasks.regrow import grow_trees_along, joined_again
+from slmlens.tasks.prompts import prompts_of
+from slmlens.tasks.regrow import joined_again
+from slmlens.tasks.sampling import MOST_PROMPTS
 from slmlens.tasks.shingles import stable_hash
-from slmlens.tasks.sites import CallSite, find_sites, grow_trees, joined_edits
-from slmlens.tasks.skeletons import Node
+from slmlens.tasks.sites import CallSite, find_sites, joined_edits
 from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.taskset import TaskSet, final_tasks, task_set_of
 from slmlens.tasks.versions import joined_versions
@@ -36,6 +36,8 @@ class DiscoverySettings:
     :param skeleton: How skeletons are found.
     :param fits: Half-samples of sessions that stability is measured on; 0: it is not measured.
     :param seed: Seed of the half-samples.
+    :param most_prompts: Distinct prompts that the trees are grown on; of a log with more a sample is drawn
+        (:mod:`slmlens.tasks.sampling`), and all calls are placed by the rule.
     """
 
     k_task: int = 3
@@ -43,6 +45,7 @@ class DiscoverySettings:
     skeleton: SkeletonSettings = field(default_factory=SkeletonSettings)
     fits: int = FITS
     seed: int = 0
+    most_prompts: int = MOST_PROMPTS
 
 
 def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, earlier: TaskSet | None = None) -> Tasks:
@@ -59,14 +62,12 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
     settings = settings or DiscoverySettings()
     workers = waking_workers(calls.calls.height) if settings.fits else None
     prompts = prompts_of(calls, k_task=settings.k_task)
-    known = None if earlier is None else earlier.phrases_asked()
-    corpus = build_corpus(calls, prompts, k_task=settings.k_task, known=known)
     skeleton = replace(settings.skeleton, k_task=settings.k_task)
-    trees, was = _grown(prompts, corpus, skeleton, earlier)
-    sites, fitted = find_sites(calls, prompts, corpus, trees, skeleton, was)
-    halves = growing_halves(prompts, corpus, fitted, skeleton, fits=settings.fits, seed=settings.seed, workers=workers)
+    grown = grow(calls, prompts, skeleton, most=settings.most_prompts, earlier=earlier)
+    sites, fitted = find_sites(calls, prompts, grown.trees, grown.places, k_task=settings.k_task, was=grown.was)
+    halves = growing_halves(grown, fitted, skeleton, fits=settings.fits, seed=settings.seed, workers=workers)
     sites, joined = joined_again(sites, fitted, k_task=settings.k_task)
-    sites, joined = joined_alike(sites, joined, corpus, skeleton)
+    sites, joined = joined_alike(sites, joined, grown.instructing, skeleton)
     texts = site_texts(calls, prompts, sites, joined)
     words = {n: t.fixed_words() for n, t in texts.items()}
     sites, joined = joined_versions(sites, joined, words, k_task=settings.k_task)
@@ -87,7 +88,7 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
         checked(AssignmentsTable, _assignments(placed)),
         task_set=task_set_of(
             tasks,
-            trees,
+            grown.trees,
             fitted,
             placed,
             contained=skeleton.contained,
@@ -95,15 +96,6 @@ def discover_tasks(calls: Calls, *, settings: DiscoverySettings | None = None, e
             tallies=found.pairs_by_task(final),
         ),
     )
-
-
-def _grown(
-    prompts: Prompts, corpus: Corpus, settings: SkeletonSettings, earlier: TaskSet | None
-) -> tuple[dict[str, Node], dict[int, str]]:
-    """Return the trees, and the earlier task of each site that goes on with one."""
-    if earlier is None:
-        return grow_trees(prompts, corpus, settings), {}
-    return grow_trees_along(prompts, corpus, settings, earlier)
 
 
 def _with_ids(sites: Sequence[CallSite], placed: pl.DataFrame) -> pl.DataFrame:
@@ -217,9 +209,10 @@ def _stem(source: str) -> str:
 def _items(tasks: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     rows = placed.drop_nulls("site").with_columns(content=pl.coalesce("content_id", "unit_id"))
     counted = rows.group_by("task_id", "content", "form").agg(n_calls=pl.len(), n_units=pl.col("unit_id").n_unique())
+    marks = {form: f"{stable_hash(form):016x}" for form in counted.get_column("form").unique().to_list()}
     hashed = counted.with_columns(
         slot=pl.Series([stable_hash(c) for c in counted.get_column("content").to_list()], dtype=pl.UInt64),
-        mark=pl.Series([f"{stable_hash(f):016x}" for f in counted.get_column("form").to_list()], dtype=pl.String),
+        mark=pl.col("form").replace_strict(marks, return_dtype=pl.String),
     ).join(tasks.select("task_id", "application", "call_site"), on="task_id")
     return hashed.select(
         pl.format("i-{}-{}", pl.col("task_id"), pl.concat_str("slot", "mark", separator="-")).alias("item_id"),

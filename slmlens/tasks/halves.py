@@ -19,6 +19,7 @@ from slmlens.tasks.agreement import rule_agreement
 from slmlens.tasks.blocks import SkeletonSettings
 from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.excerpts import Excerpt, excerpt_of
+from slmlens.tasks.growing import Grown
 from slmlens.tasks.incidence import Bools
 from slmlens.tasks.prompts import PARTS, Prompts, declared
 from slmlens.tasks.shingles import I64
@@ -112,8 +113,7 @@ def _awake() -> None:
 
 
 def growing_halves(
-    prompts: Prompts,
-    corpus: Corpus,
+    grown: Grown,
     fitted: pl.DataFrame,
     settings: SkeletonSettings,
     *,
@@ -121,15 +121,17 @@ def growing_halves(
     seed: int,
     workers: Thread | None,
 ) -> Future[HalfTrees]:
-    """Begin :func:`grow_halves` while other work is done.
+    """Begin :func:`grow_halves` while other work is done; of a sampled log, on the sessions that were drawn evenly.
 
+    :param fitted: Every call's place.
     :param workers: Of :func:`waking_workers`.
     """
+    sample, corpus = grown.sample, replace(grown.corpus, weight=np.ones_like(grown.corpus.weight))
 
     def grow() -> HalfTrees:
         if workers is not None:
             workers.join()
-        return grow_halves(prompts, corpus, fitted, settings, fits=fits, seed=seed)
+        return grow_halves(sample.prompts, corpus, sample.evenly(fitted), settings, fits=fits, seed=seed)
 
     with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="halves")
     growing = with_one.submit(grow)

@@ -28,7 +28,7 @@ class Prompts:
 
     :param variants: One row a variant, sorted by content: ``partition``, ``system`` (list of message ids), ``tools``
         (list of names), ``first``, ``last`` (message ids or null), ``content`` (code of the slot content: the same
-        system and first message).
+        system and first message), ``key`` (what it is sorted by; the same in each run).
     :param calls: One row a call, in the order of the calls table: ``call_id``, ``partition``, ``declared_step``,
         ``variant`` (row in variants, null when the log holds no prompt), ``unit`` (code of ``unit_id``), ``unit_id``,
         ``unit_kind`` (session, trace or slot), ``content_id`` (its slot content; null without a prompt).
@@ -90,7 +90,7 @@ def prompts_of(calls: Calls, *, k_task: int = 3) -> Prompts:
         "unit_kind",
         "content_id",
     )
-    return Prompts(variants.select(*key, "content"), units)
+    return Prompts(variants.select(*key, "content", key="_key"), units)
 
 
 def _with_prints(parts: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:

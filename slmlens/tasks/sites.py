@@ -16,7 +16,7 @@ from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.edits import SiteTimes, prompt_edits
 from slmlens.tasks.prompts import Prompts, declared
 from slmlens.tasks.shingles import I64, U64
-from slmlens.tasks.skeletons import UNASSIGNED, Node, assign, fit_skeletons, sites_of
+from slmlens.tasks.skeletons import Node, fit_skeletons, sites_of
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,27 @@ def grow_trees(prompts: Prompts, corpus: Corpus, settings: SkeletonSettings) -> 
 def find_sites(
     calls: Calls,
     prompts: Prompts,
-    corpus: Corpus,
     trees: Mapping[str, Node],
-    settings: SkeletonSettings,
+    places: pl.DataFrame,
+    *,
+    k_task: int,
     was: Mapping[int, str] | None = None,
 ) -> tuple[list[CallSite], pl.DataFrame]:
     """Return the call sites that recur, and every call's place.
 
-    :param trees: Of :func:`grow_trees`.
+    :param trees: Tree of each partition of the prompts.
+    :param places: ``variant, site, strength`` of each prompt in them.
     :param was: The earlier run's task that a site goes on with, by its number; sites of one task recur together.
     :returns: Sites, and the rows of ``prompts.calls`` with ``site`` (null: unassigned) and ``strength`` beside them.
     """
-    sites, by_variant = _fitted(prompts, corpus, trees, settings)
-    placed = prompts.calls.join(by_variant, on="variant", how="left", maintain_order="left")
-    sites, placed = _with_declared_steps(sites, placed, settings.k_task)
+    sites = _declared_sites(trees)
+    placed = prompts.calls.join(places, on="variant", how="left", maintain_order="left")
+    sites, placed = _with_declared_steps(sites, placed, k_task)
     placed = _with_units(sites, placed)
-    recurring = _recurring(placed, settings.k_task, was or {})
+    recurring = _recurring(placed, k_task, was or {})
     placed = _only(placed, recurring)
     sites = [replace(s, was=(was or {}).get(s.number)) for s in sites if s.number in set(recurring.to_list())]
-    return _in_applications(calls, sites, placed, settings.k_task), placed
+    return _in_applications(calls, sites, placed, k_task), placed
 
 
 def _recurring(placed: pl.DataFrame, k_task: int, was: Mapping[int, str]) -> pl.Series:
@@ -97,21 +99,13 @@ def rows_of_partitions(prompts: Prompts) -> dict[str, I64]:
     return {name: np.array(rows, dtype=np.int64) for name, rows in partitions.rows()}
 
 
-def _fitted(
-    prompts: Prompts, corpus: Corpus, trees: Mapping[str, Node], settings: SkeletonSettings
-) -> tuple[list[CallSite], pl.DataFrame]:
-    site = np.full(prompts.variants.height, UNASSIGNED, dtype=np.int64)
-    strength = np.zeros(prompts.variants.height)
-    sites = []
-    for partition, mine in rows_of_partitions(prompts).items():
-        tree = trees[partition]
-        site[mine], strength[mine] = assign(tree, corpus.matrix[mine], corpus.hashes, settings.contained)
-        service, step = declared(partition)
-        sites += [CallSite(n.site, n.core, n.firm, n.by_content, service, step) for n in sites_of(tree)]
-    by_variant = pl.DataFrame({"variant": np.arange(len(site)), "site": site, "strength": strength}).with_columns(
-        pl.when(pl.col("site") != UNASSIGNED).then(pl.col("site", "strength"))
-    )
-    return sites, by_variant
+def _declared_sites(trees: Mapping[str, Node]) -> list[CallSite]:
+    """Return the sites of trees with the service and step that each declares."""
+    return [
+        CallSite(node.site, node.core, node.firm, node.by_content, *declared(partition))
+        for partition, tree in trees.items()
+        for node in sites_of(tree)
+    ]
 
 
 def _with_declared_steps(

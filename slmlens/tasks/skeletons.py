@@ -7,7 +7,7 @@ fitted on and for later ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +70,20 @@ def sites_of(node: Node) -> list[Node]:
     """Return the call sites at or below a node, in the order of their numbers."""
     below = [s for child in (*node.children, *([node.rest] if node.rest else [])) for s in sites_of(child)]
     return ([node] if node.site != UNASSIGNED else []) + below
+
+
+def phrases_asked(trees: Iterable[Node]) -> U64:
+    """Return the sorted hashes of every phrase that some trees ask for."""
+    asked = [phrases for tree in trees for phrases in _asked(tree)]
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *asked]))
+
+
+def _asked(node: Node) -> Iterator[U64]:
+    yield from node.blocks
+    if not node.children:
+        yield node.core
+    for below in (*node.children, *([node.rest] if node.rest is not None else [])):
+        yield from _asked(below)
 
 
 def assign(
@@ -145,10 +159,10 @@ def _fullest(held: Floats, contained: float) -> I64:
 class Grower:
     """Grows trees; numbers their sites, and notes the site of each prompt as :func:`assign` would give it."""
 
-    def __init__(self, corpus: Corpus, settings: SkeletonSettings) -> None:
+    def __init__(self, corpus: Corpus, settings: SkeletonSettings, *, first_site: int = 0) -> None:
         self.corpus = corpus
         self.settings = settings
-        self.sites = 0
+        self.sites = first_site
         self.site = np.full(len(corpus.content), UNASSIGNED, dtype=np.int64)
 
     def fit(self, prompts: Excerpt) -> Node:

@@ -5,7 +5,7 @@ It holds hashes of recurring phrases, task ids and task names (k-anonymous alrea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,10 +13,10 @@ import polars as pl
 
 from slmlens.results import Calls
 from slmlens.tables import AssignmentsTable, checked
-from slmlens.tasks.corpus import variant_matrix
+from slmlens.tasks.corpus import variant_matrices
 from slmlens.tasks.prompts import Prompts, declared, prompts_of
 from slmlens.tasks.shingles import I64, U64, stable_hash
-from slmlens.tasks.skeletons import UNASSIGNED, Node, assign, sites_of
+from slmlens.tasks.skeletons import UNASSIGNED, Node, assign, phrases_asked, sites_of
 from slmlens.tasks.tallies import no_tallies, renamed_tallies
 
 NAMED = ("task_id", "name", "anchor", "phrases", "n_units")
@@ -63,8 +63,7 @@ class TaskSet:
 
     def phrases_asked(self) -> U64:
         """Return the sorted hashes of every phrase that a tree asks for."""
-        asked = [phrases for tree in self.trees.values() for phrases in _asked(tree)]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *asked]))
+        return phrases_asked(self.trees.values())
 
     def renamed(self, ids: Mapping[str, str]) -> TaskSet:
         """Return the same tasks under other ids; those not named keep theirs."""
@@ -191,33 +190,21 @@ def _placed_variants(task_set: TaskSet, calls: Calls, prompts: Prompts, routed: 
     wanted = routed.select("place", "variant").drop_nulls().unique().sort("place", "variant")
     if not wanted.height or not len(columns):
         return []
-    matrix = variant_matrix(calls.messages, prompts.variants, columns)
     by_content = {s.site: s.by_content for tree in task_set.trees.values() for s in sites_of(tree)}
     found = []
     for (place,), part in wanted.group_by("place", maintain_order=True):
-        rows: I64 = part.get_column("variant").to_numpy().astype(np.int64)
+        mine: I64 = part.get_column("variant").to_numpy().astype(np.int64)
         tree = task_set.trees.get(str(place))
         if tree is None:
             continue
-        site, strength = assign(tree, matrix[rows], columns, task_set.contained)
-        found.append(
-            pl.DataFrame(
-                {
-                    "place": [place] * len(rows),
-                    "variant": rows,
-                    "task_id": [task_set.task_of_site.get(int(s)) if s != UNASSIGNED else None for s in site],
-                    "strength": strength,
-                    "by_content": [by_content.get(int(s), False) for s in site],
-                },
-                schema=_EMPTY.schema,
-            )
-        )
+        for rows, matrix in variant_matrices(calls.messages, prompts.variants, columns, mine):
+            site, strength = assign(tree, matrix, columns, task_set.contained)
+            placed = {
+                "place": [place] * len(rows),
+                "variant": rows,
+                "task_id": [task_set.task_of_site.get(int(s)) if s != UNASSIGNED else None for s in site],
+                "strength": strength,
+                "by_content": [by_content.get(int(s), False) for s in site],
+            }
+            found.append(pl.DataFrame(placed, schema=_EMPTY.schema))
     return found
-
-
-def _asked(node: Node) -> Iterator[U64]:
-    yield from node.blocks
-    if not node.children:
-        yield node.core
-    for below in (*node.children, *([node.rest] if node.rest is not None else [])):
-        yield from _asked(below)

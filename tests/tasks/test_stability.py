@@ -12,13 +12,14 @@ import polars as pl
 import pytest
 
 import slmlens as sl
-from slmlens.tasks.corpus import Corpus, build_corpus
+from slmlens.tasks.corpus import Corpus
 from slmlens.tasks.discover import DiscoverySettings
 from slmlens.tasks.discover import discover_tasks as discover
+from slmlens.tasks.growing import grow
 from slmlens.tasks.halves import grow_halves, thinned
 from slmlens.tasks.prompts import Prompts, prompts_of
 from slmlens.tasks.shingles import I64
-from slmlens.tasks.sites import find_sites, grow_trees
+from slmlens.tasks.sites import find_sites
 from slmlens.tasks.stability import measure_stability
 from slmlens.tasks.tallies import merged_stability, no_tallies
 from tests.tasks.shop import STEPS, shop
@@ -30,9 +31,8 @@ SETTINGS = DiscoverySettings().skeleton
 def fitted(folder: Path, rows: list[Record]) -> tuple[Prompts, Corpus, pl.DataFrame]:
     calls = sl.read_logs(log(folder, rows))
     prompts = prompts_of(calls)
-    corpus = build_corpus(calls, prompts)
-    trees = grow_trees(prompts, corpus, SETTINGS)
-    return prompts, corpus, find_sites(calls, prompts, corpus, trees, SETTINGS)[1]
+    grown = grow(calls, prompts, SETTINGS)
+    return prompts, grown.corpus, find_sites(calls, prompts, grown.trees, grown.places, k_task=SETTINGS.k_task)[1]
 
 
 def one_step(n: int) -> list[Record]:
