@@ -84,7 +84,9 @@ _DEFAULTS = (
     Assumption("cheaper_llm_days", 1, "engineer-days, once: evaluation and a changed model name"),
     Assumption("cheaper_llm_month_usd", 100, "USD a month"),
     Assumption("pilot_days", 0.5, "engineer-days, before any of the above"),
-    Assumption("later_rollout_share", 0.4, "work on the second and each later task that moves, over the first"),
+    Assumption(
+        "later_rollout_share", (0.3, 0.4, 0.6), "work on the second and each later task that moves, over the first"
+    ),
     Assumption("budget_weeks", 0, "engineer-weeks there are for the plan; 0: no limit"),
     Assumption(
         "routed_share",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ def worth(shared: Shared, flows: Flows) -> Worth:
     people = NUSD_PER_USD * shared.people
     falling, flat, working = _discounted_months(shared, flows.open_share)
     first = 1.0 if flows.open_share is None else float(flows.open_share[0])
-    standing = flows.monthly_usd * people + flows.fixed
+    standing = _standing(shared, flows)
     monthly = flows.holds * (first * (flows.saving - flows.loss) - float(first > 0) * standing)
     later = flows.saving * falling - flows.loss * flat - standing * working - flows.once_usd * people
     return Worth(monthly, flows.holds * later - flows.before_usd * people)
@@ -75,16 +76,17 @@ def spent_once(shared: Shared, flows: Flows) -> np.ndarray:
     return spent
 
 
-def payback_draws(shared: Shared, flows: Flows) -> np.ndarray:
-    """Return draws of the month in which the saving has repaid the work, undiscounted; infinite where it never does."""
-    people = NUSD_PER_USD * shared.people
-    once = (flows.before_usd + flows.once_usd) * people
-    standing = flows.monthly_usd * people + flows.fixed
-    if flows.open_share is None:
-        months = _payback_at_once(flows.saving, once, flows.loss + standing, shared.decline)
-    else:
-        months = _payback_by_month(flows, once, standing, shared.decline)
-    return np.where(np.asarray(flows.holds) > 0, months, np.inf)
+def payback_draws(shared: Shared, flows: Sequence[Flows], once: np.ndarray) -> np.ndarray:
+    """Return draws of the month in which savings have repaid the work, undiscounted; infinite where they never do.
+
+    :param flows: One option, or those of all tasks of a plan.
+    :param once: Draws of their one-off work, in nano-USD.
+    """
+    if any(each.open_share is not None for each in flows):
+        return _payback_by_month(shared, flows, once)
+    saving = _added([each.holds * each.saving for each in flows], once)
+    monthly = _added([each.holds * (each.loss + _standing(shared, each)) for each in flows], once)
+    return _payback_at_once(saving, once, monthly, shared.decline)
 
 
 def payback_months(gross: float, once: float, monthly: float, decline_year: float) -> float | None:
@@ -129,12 +131,24 @@ def _payback_at_once(saving: np.ndarray, once: np.ndarray, monthly: np.ndarray, 
     return np.where(at <= PAYBACK_MONTHS, at, np.inf)
 
 
-def _payback_by_month(flows: Flows, once: np.ndarray, standing: np.ndarray, decline: np.ndarray) -> np.ndarray:
-    assert flows.open_share is not None
-    rest = np.ones(max(PAYBACK_MONTHS - flows.open_share.size, 0))
-    share = np.concatenate([flows.open_share, rest])[:PAYBACK_MONTHS, None]
+def _payback_by_month(shared: Shared, flows: Sequence[Flows], once: np.ndarray) -> np.ndarray:
     months = np.arange(1, PAYBACK_MONTHS + 1)
-    price = np.maximum(1 - decline, 0.0)[None, :] ** (months[:, None] / _YEAR)
-    paid = share * (flows.saving * price - flows.loss) - (share > 0) * standing
-    repaid = np.cumsum(paid, axis=0) >= once
+    price = np.maximum(1 - shared.decline, 0.0)[None, :] ** (months[:, None] / _YEAR)
+    total = np.zeros_like(price)
+    for each in flows:
+        share = np.ones(PAYBACK_MONTHS)
+        if each.open_share is not None:
+            share[: each.open_share.size] = each.open_share[:PAYBACK_MONTHS]
+        calls = share[:, None] * (each.saving * price - each.loss)
+        total += each.holds * (calls - (share[:, None] > 0) * _standing(shared, each))
+    repaid = np.cumsum(total, axis=0) >= once
     return np.where(repaid.any(axis=0), months[repaid.argmax(axis=0)].astype(float), np.inf)
+
+
+def _standing(shared: Shared, flows: Flows) -> np.ndarray:
+    standing: np.ndarray = flows.monthly_usd * NUSD_PER_USD * shared.people + flows.fixed
+    return standing
+
+
+def _added(parts: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
+    return np.sum(parts, axis=0) if parts else np.zeros_like(like)

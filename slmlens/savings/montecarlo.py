@@ -35,6 +35,7 @@ class Shared:
     :param handled_human: Share of wrong answers that are handled, where people read them.
     :param handled_machine: The same where none does.
     :param weak_wrong: Share of the free-text answers called different that are wrong.
+    :param later_rollout: Work on the second and each later task that moves, over that on the first.
     """
 
     volume: np.ndarray
@@ -50,6 +51,7 @@ class Shared:
     handled_human: np.ndarray
     handled_machine: np.ndarray
     weak_wrong: np.ndarray
+    later_rollout: np.ndarray
 
     @cached_property
     def months_falling(self) -> np.ndarray:
@@ -110,6 +112,7 @@ def draw_shared(assumptions: Assumptions, month: Month, *, seed: int, draws: int
         handled_human=own("wrong_handled_share_human"),
         handled_machine=own("wrong_handled_share_machine"),
         weak_wrong=own("weak_wrong_share"),
+        later_rollout=own("later_rollout_share"),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import polars as pl
 
@@ -22,6 +24,7 @@ from slmlens.savings.pilot_plan import pilot_rows, pilot_table
 from slmlens.savings.savings_rows import savings_row
 from slmlens.savings.totals import READY, plan_total
 from slmlens.savings.valuing import Valued, cacheable, chance, rare_unmeasured, value_task
+from slmlens.savings.views import decision_views, routing_rows
 from slmlens.savings.volumes import billed, task_volumes
 from slmlens.savings.wording import flips, money_reasons
 from slmlens.spend.months import Month, estimate_month
@@ -43,18 +46,16 @@ def plan(
     """Return what to do with each task and what it is worth.
 
     Savings are unconditional joint draws that count only where parity holds, a month at the run-rate, after monthly
-    people cost. Without times or prices the month figures are null, and the saving per 1,000 calls and the break-even
-    stand in. Calls a seat plan paid save nothing. ``total`` holds, in nano-USD: ``saving_month_nusd`` (p10, p50, p90 of
-    the sum of the tasks in ``order``; None: no month), ``sum_of_p50_nusd``, ``one_off_nusd``, ``order`` (tasks whose
-    action has a positive expected value, highest first), ``coverage_nusd`` (spend by ready, pilot, keep, unassigned,
-    excluded, adding up to what was imported) and ``month`` (the estimate for the whole log). An action that a person
+    work and the cost of wrong answers beyond the present model's. Without times or prices the month figures are null,
+    and the saving per 1,000 calls and the break-even stand in. Calls that a seat plan paid save nothing; nor do those
+    under a commitment before it ends. ``total``: see :func:`slmlens.savings.totals.plan_total`. An action that a person
     asked for is followed where it is one of the task's options.
 
     :param verdicts: Verdicts over priced calls.
     :param overrides: Assumptions by name, or the path of a YAML file of them.
     :param seed: Seed of the draws; the same log and seed give the same plan, in any row order.
     :param draws: Simulated futures, at least 100.
-    :param today: Day of the prices of alternatives; default: today.
+    :param today: Day of the prices of alternatives, and from which commitments count; default: today.
     :param excluded: Ids of further tasks or calls to set aside, beside those that people's decisions name.
     :raises SettingError: If an assumption or the number of draws is not allowed.
     """
@@ -74,20 +75,24 @@ def plan(
         value_task(volumes[task_id], row, smaller.get(task_id), setting, asked.get(task_id), graded.get(task_id, {}))
         for task_id, row in rows.items()
     ]
+    running = [task for task in valued if task.volume.task_id not in aside]
+    pilots = pilot_table(
+        [
+            row
+            for task in running
+            if task.decision.action not in READY
+            for row in pilot_rows(task.volume, task.verdict, task.options, assumptions)
+        ]
+    )
+    total = plan_total(valued, verdicts, month, setting.shared, aside)
+    order: Any = total["order"]
     return Plan(
         verdicts=verdicts,
         savings=_savings(valued, setting),
         actions=_actions(valued, levers, assumptions, month),
         assumptions=_assumptions(verdicts, assumptions),
-        total=plan_total(valued, verdicts, month, aside),
-        pilots=pilot_table(
-            [
-                row
-                for task in valued
-                if task.decision.action not in READY and task.volume.task_id not in aside
-                for row in pilot_rows(task.volume, task.verdict, task.options, assumptions)
-            ]
-        ),
+        total=total | decision_views(order, running, pilots, setting),
+        pilots=pilots,
     )
 
 
@@ -130,7 +135,10 @@ def _actions(
             "slm": task.chosen.slm,
             "levers": levers.get(task.volume.task_id, []),
             "ladder": _ladder(task, levers, assumptions),
+            "routing": routing_rows(task.volume, task.options, assumptions),
             "candidates": task.candidates,
+            "capability": None if task.capability is None else asdict(task.capability),
+            "picks": [asdict(one) for one in task.picks],
             "flips": flips(task.volume, task.verdict, task.options, assumptions, task.decision),
             "reasons": _reasons(task, month),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
-from slmlens.savings.cash_flows import payback_draws, payback_months
+from slmlens.savings.cash_flows import payback_draws, payback_months, spent_once
 from slmlens.savings.montecarlo import Setting, percentiles
 from slmlens.savings.options import Option, break_even_calls
 from slmlens.savings.volumes import Volume
@@ -56,11 +56,17 @@ def _payback(option: Option, volume: Volume, assumptions: Assumptions) -> float 
 
 
 def _payback_spread(option: Option, setting: Setting, *, chosen: bool) -> dict[str, object]:
-    """Return P10, P50 and P90 of the payback over all draws (None: it does not repay), and the share that never do."""
+    """Return the spread of the payback over all draws, those in which parity does not hold among them."""
     names = ("payback_p10_months", "payback_p50_months", "payback_p90_months", "p_never_repaid")
     if not chosen or option.flows is None:
         return dict.fromkeys(names)
-    months = np.sort(payback_draws(setting.shared, option.flows))
-    never = float(np.isinf(months).mean())
-    ends = [months[round(share * (months.size - 1))] for share in (0.1, 0.5, 0.9)]
-    return dict(zip(names, (*(float(end) if np.isfinite(end) else None for end in ends), never), strict=True))
+    drawn = payback_draws(setting.shared, [option.flows], spent_once(setting.shared, option.flows))
+    return dict(zip(names, payback_spread(drawn), strict=True))
+
+
+def payback_spread(drawn: np.ndarray) -> tuple[float | None, float | None, float | None, float]:
+    """Return P10, P50 and P90 of draws of the payback (None: that draw never repays), and the share that never do."""
+    ordered = np.sort(drawn)
+    low, middle, high = (float(ordered[round(share * (ordered.size - 1))]) for share in (0.1, 0.5, 0.9))
+    known = [end if np.isfinite(end) else None for end in (low, middle, high)]
+    return known[0], known[1], known[2], float(np.isinf(ordered).mean())
