@@ -16,14 +16,15 @@ from slmlens.reporting.decisions import taken_over_words, unmeasured_words
 from slmlens.reporting.headline import headline, outlook
 from slmlens.reporting.lineage import lineage_record, tasks_in_words
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
+from slmlens.reporting.plan_records import share_records
 from slmlens.reporting.spend_records import spend_record, tags_record
 from slmlens.reporting.task_records import cents, task_record, task_rows
 from slmlens.reporting.text import counted, visible_tree
 from slmlens.results import Plan
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.months import Month
-
 from slmlens.spend.tags import TagTotals
+
 SCHEMA = "slmlens/summary@1"
 
 _ROW_KINDS = ("records", "calls", "parents", "duplicates", "rejects", "other")
@@ -44,17 +45,17 @@ class RunFacts:
         None).
     :param method: Sentences on how this run was made (version, seed, settings), put before ours.
     :param limits: Sentences on what this run can't say, put before ours.
-    """
     :param tags: Money by a cost-allocation tag; None: no tag was asked for.
     :param invoice: As :func:`slmlens.reporting.spend_records.invoice_record` returns it; None: no invoice was given.
+    """
 
     redaction: Mapping[str, Any] = field(default_factory=dict)
     decisions: Sequence[Mapping[str, Any]] = ()
     method: Sequence[str] = ()
     limits: Sequence[str] = ()
-
     tags: TagTotals | None = None
     invoice: Mapping[str, Any] | None = None
+
 
 def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | None = None) -> Json:
     """Return the summary of a run, as ``summary.schema.json`` describes it (``slmlens/summary@1``).
@@ -92,6 +93,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             **_plan(plan, rows, order),
             "coverage": accounts.coverage,
             "pilots": _pilots(plan),
+            "shares": share_records(plan, ledger, order),
         },
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
