@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from slmlens.errors import ContractError
-from slmlens.reporting.money import apportion, dollars, money_unit, rounded, usd_about
+from slmlens.reporting.money import apportion, dollars, money_unit, rounded, usd_about, usd_month
 from slmlens.reporting.task_records import bucket_of, cents
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.months import Month
@@ -74,7 +74,21 @@ def month_record(month: Month) -> dict[str, Any]:
     ahead = ""
     if next_low is not None and next_high is not None:
         ahead = f" The next 30 days may well cost anything from {usd_about(next_low, 3)} to {usd_about(next_high, 3)}."
-    return {"month_usd": {"low": low, "mid": mid, "high": high}, "month_reason": month.reason + ahead}
+    reason = month.reason + ahead + since_step_words(month)
+    return {"month_usd": {"low": low, "mid": mid, "high": high}, "month_reason": reason}
+
+
+def since_step_words(month: Month) -> str:
+    """Return what a month costs at the rate since a clear step, as a sentence; empty where there is none."""
+    after, shift = month.after_step, month.shift
+    if after is None or shift is None:
+        return ""
+    names = {"low": after.low_nusd, "mid": after.mid_nusd, "high": after.high_nusd}
+    worth = usd_month({name: cents(nusd) for name, nusd in names.items()})
+    return (
+        f" At the rate since {shift.day.isoformat()} a month costs {worth}; savings here rest on the whole window. "
+        "For savings at that rate, analyse the log from that day on."
+    )
 
 
 def _coverage(ledger: Ledger, buckets: Sequence[str], runrate: Sequence[int], unit: int) -> dict[str, int]:

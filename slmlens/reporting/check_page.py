@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from slmlens.reporting.accounts import since_step_words
 from slmlens.reporting.gaps import FIELDS, K_TASK, MIN_CALLS
 from slmlens.reporting.text import counted, percent, sentence, shorten, visible
 from slmlens.suitability.judge import MIN_REPEATED_PROMPTS
@@ -83,7 +84,7 @@ def _days(check: Check) -> str:
     span = f"{month.start:%Y-%m-%d %H:%M} to {month.end:%Y-%m-%d %H:%M} UTC, {month.days:.1f} days"
     active = f"{month.active_days} with calls" if month.active_days != 1 else "1 with calls"
     told = month.mid_nusd is None and {"window", "times"} & {gap.field for gap in check.gaps}
-    return f"{span}, {active}." if told else f"{span}, {active}. {sentence(month.reason)}"
+    return f"{span}, {active}." if told else f"{span}, {active}. {sentence(month.reason)}{since_step_words(month)}"
 
 
 def _models(check: Check) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from slmlens.reporting.accounts import since_step_words
 from slmlens.reporting.charts import chart_layout, plain
 from slmlens.reporting.money import usd_about, usd_month
 from slmlens.reporting.text import counted, shorten
@@ -66,8 +67,9 @@ def spend_chart(calls: Calls) -> Figure:
             hovertext=[_hover(bars, *row) for row in own.select("at", "model", "amount").iter_rows()],
             hovertemplate="%{hovertext}<extra></extra>",
         )
+    told = plain(month.reason + since_step_words(month))
     figure.update_layout(
-        **chart_layout(month_title(month, calls), f"{plain(_caption(bars, calls))}<br>{plain(month.reason)}"),
+        **chart_layout(month_title(month, calls), f"{plain(_caption(bars, calls))}<br>{told}"),
         barmode="stack",
         showlegend=bars.by_day,
     )

@@ -61,7 +61,8 @@ class Month:
     :param active_days: Days with calls.
     :param sampling_rate: Share of the traffic that the log holds.
     :param shift: How the daily cost moved inside the window (a step or a ramp): then there is no interval.
-    :param after_step: The month at the rate since the step, where that part is 14 days or longer and steady.
+    :param after_step: The month at the rate since the step, where that is clear and that part 14 days or longer and
+        steady.
     """
 
     low_nusd: int | None
@@ -194,7 +195,7 @@ def _shifted(mid: float, shift: Shift, first: int, days: Days, sampling_rate: fl
         week_share=shift.week_share,
     )
     after = None
-    if shift.kind == "step" and days.length - float(days.covered[:first].sum()) >= MIN_INTERVAL_DAYS:
+    if shift.clear and days.length - float(days.covered[:first].sum()) >= MIN_INTERVAL_DAYS:
         later = _of_days(days.since(first), sampling_rate)
         after = later if later.low_nusd is not None else None
     return replace(_month(mid, _shift_reason(moved) + note, days, sampling_rate), shift=moved, after_step=after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,10 @@ _STEP_FACTOR = 1.3
 
 _RAMP_FACTOR = 1.5
 """A ramp, where the fitted line ends half above (or below) where it began: its halves then differ by about 25 %."""
+
+_STRONG = 6.0
+"""Difference of the Bayesian information criterion that is strong evidence (Raftery, Sociological Methodology 25,
+1995)."""
 
 _MIN_SIDE = 3
 _MAX_MEMORY = 0.95
@@ -31,6 +35,7 @@ class Shift:
     :param before: Mean day before the step, or where the ramp's line begins; in the unit of the levels.
     :param after: Mean day from the step on, or where the ramp's line ends.
     :param week_share: Change a week over the mean of the window, of a ramp; of a step 0.
+    :param clear: A step beyond doubt: a ramp fits the days much worse.
     """
 
     kind: Literal["step", "ramp"]
@@ -38,6 +43,7 @@ class Shift:
     before: float
     after: float
     week_share: float
+    clear: bool = False
 
 
 def find_shift(levels: np.ndarray, weekdays: np.ndarray) -> Shift | None:
@@ -67,7 +73,10 @@ def find_shift(levels: np.ndarray, weekdays: np.ndarray) -> Shift | None:
     ramped = _ramp_chance(ranks, effective) < _ALPHA and _moved(ramp, _RAMP_FACTOR)
     if not stepped and not ramped:
         return None
-    return step if _step_fits_better(step_rest, line_rest) and _moved(step, _STEP_FACTOR) else ramp
+    margin = _margin(step_rest, line_rest)
+    if margin <= 0 or not _moved(step, _STEP_FACTOR):
+        return ramp
+    return replace(step, clear=margin > _STRONG)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -126,10 +135,11 @@ def _ramp_chance(ranks: np.ndarray, effective: float) -> float:
     return 2 * float(special.stdtr(freedom, -ratio))
 
 
-def _step_fits_better(step_rest: np.ndarray, line_rest: np.ndarray) -> bool:
+def _margin(step_rest: np.ndarray, line_rest: np.ndarray) -> float:
+    """Return by how much the Bayesian information criterion of a step is below that of a line."""
     n = step_rest.size
     step, line = (max(float(rest @ rest), _TINY) for rest in (step_rest, line_rest))
-    return bool(n * np.log(step) + np.log(n) < n * np.log(line))
+    return float(n * (np.log(line) - np.log(step)) - np.log(n))
 
 
 def _step(levels: np.ndarray, at: int) -> Shift:
