@@ -87,9 +87,10 @@ def choose(projects: Sequence[Project], *, budget_days: float | None, later_shar
 
     A 0/1 knapsack, solved for each roll-out that may be the largest (in days, and in money) and each set of machines,
     by dynamic programming over hundredths of a day (Kellerer, Pferschy and Pisinger, Knapsack Problems, 2004, chapter
-    2). Where that would take too long, the set is filled by value for a day's work, and ``bound`` is that of the
-    relaxed problem, which may take a part of a task. The order within the set is Smith's rule (Naval Research Logistics
-    Quarterly 3, 1956): with one team, the most saving a month for a day's work first loses the least by waiting.
+    2); a set may overrun by 5 minutes a task. Where that would take too long, the set is filled by value for a day's
+    work, and ``bound`` is that of the relaxed problem, which may take a part of a task. The order within the set is
+    Smith's rule (Naval Research Logistics Quarterly 3, 1956): with one team, the most saving a month for a day's work
+    first loses the least by waiting.
 
     :param projects: What could be taken on; tasks of one group name the same rent.
     :param budget_days: None: no limit.
@@ -114,7 +115,7 @@ class _Case:
 
     :param items: Tasks that fit the case.
     :param values: What each adds.
-    :param ticks: Hundredths of a day that each takes.
+    :param ticks: Hundredths of a day that each takes, rounded down: no set that fits is passed over.
     :param room: Hundredths of a day there are; None: no limit.
     :param set_up: What the case costs before any task.
     """
@@ -170,7 +171,7 @@ def _case(items: list[Project], room: int | None, set_up: float, later_share: fl
     alone = [project.value + (project.rent if project.group is not None else 0.0) for project in items]
     values = [value + (1 - later_share) * project.roll_out for value, project in zip(alone, items, strict=True)]
     days = np.array([project.own_days + later_share * project.days for project in items])
-    ticks = np.ceil(days * _TICKS_A_DAY - _ROUNDING).astype(int)
+    ticks = np.floor(days * _TICKS_A_DAY + _ROUNDING).astype(int)
     return _Case(items, np.array(values), ticks, room, set_up)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-_GRID = 100
-_HALVINGS = 40
+_GRID = 50
+_HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ class Split:
     :param paid_twice: Of the calls' cost, what is paid beside the model that answers: the first try of a cascade.
     :param cache_loss: What the calls that stay cost more because the vendor's cache goes cold between them.
     :param latency_ms: Mean latency of a call; None: not known.
-    :param breaks_even_at: Share from which on every larger one saves; None: none does.
     """
 
     way: str
@@ -53,13 +53,12 @@ class Split:
     paid_twice: float
     cache_loss: float
     latency_ms: float | None
-    breaks_even_at: float | None
 
 
 def move(traffic: Traffic) -> Split:
     """Return what it saves to move every call."""
     saving = traffic.calls * (traffic.large - traffic.small)
-    return Split("move", 1.0, saving, 0.0, 0.0, traffic.small_ms, 0.0 if saving > 0 else None)
+    return Split("move", 1.0, saving, 0.0, 0.0, traffic.small_ms)
 
 
 def router(traffic: Traffic, share: float) -> Split:
@@ -76,14 +75,13 @@ def router(traffic: Traffic, share: float) -> Split:
         paid_twice=0.0,
         cache_loss=cache_loss(traffic, share),
         latency_ms=_mean_latency(traffic, share, 1 - share),
-        breaks_even_at=_break_even(lambda at: _router_saving(traffic, at)),
     )
 
 
 def cascade(traffic: Traffic, share: float) -> Split:
     """Return what a cascade saves: ``calls x [large - (small + (1 - share) x large)]``: it always pays the small one.
 
-    Less :func:`cache_loss` on the calls that stay. Without that loss it breaks even at ``small / large``.
+    Less :func:`cache_loss` on the calls that stay.
 
     :param share: Share of the calls whose first answer passes, in [0, 1].
     """
@@ -94,7 +92,6 @@ def cascade(traffic: Traffic, share: float) -> Split:
         paid_twice=traffic.calls * (1 - share) * traffic.small,
         cache_loss=cache_loss(traffic, share),
         latency_ms=_mean_latency(traffic, 1.0, 1 - share),
-        breaks_even_at=_break_even(lambda at: _cascade_saving(traffic, at)),
     )
 
 
@@ -110,18 +107,15 @@ def cache_loss(traffic: Traffic, share: float) -> float:
     return stays * (traffic.cached_share - warm) * traffic.cache_saves
 
 
-def _router_saving(traffic: Traffic, share: float) -> float:
-    mixed = share * traffic.small + (1 - share) * traffic.large + traffic.route
-    return traffic.calls * (traffic.large - mixed) - cache_loss(traffic, share)
+def break_even(way: str, traffic: Traffic) -> float | None:
+    """Return the share from which on every larger one saves; None: none does.
 
+    Searched from 1 down on a grid, and then halved. Where there is no cache to lose it is ``route / (large - small)``
+    for a router, and ``small / large`` for a cascade.
 
-def _cascade_saving(traffic: Traffic, share: float) -> float:
-    tried = traffic.small + (1 - share) * traffic.large
-    return traffic.calls * (traffic.large - tried) - cache_loss(traffic, share)
-
-
-def _break_even(saving: Callable[[float], float]) -> float | None:
-    """Return the share from which on every larger one saves: searched from 1 down on a grid, then halved."""
+    :param way: ``router`` or ``cascade``.
+    """
+    saving = partial(_router_saving if way == "router" else _cascade_saving, traffic)
     if saving(1.0) <= 0:
         return None
     high = 1.0
@@ -130,6 +124,16 @@ def _break_even(saving: Callable[[float], float]) -> float | None:
             return _bisect(saving, low, high)
         high = low
     return 0.0
+
+
+def _router_saving(traffic: Traffic, share: float) -> float:
+    mixed = share * traffic.small + (1 - share) * traffic.large + traffic.route
+    return traffic.calls * (traffic.large - mixed) - cache_loss(traffic, share)
+
+
+def _cascade_saving(traffic: Traffic, share: float) -> float:
+    tried = traffic.small + (1 - share) * traffic.large
+    return traffic.calls * (traffic.large - tried) - cache_loss(traffic, share)
 
 
 def _bisect(saving: Callable[[float], float], low: float, high: float) -> float:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 SHOWN = 6
-_GRID = 64
-_ROUNDS = 6
+_GRID = 32
+_ROUNDS = 7
 
 Model = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
@@ -65,41 +64,53 @@ def tornado(model: Model, swings: Sequence[Swing], *, shown: int = SHOWN) -> lis
     :param swings: The inputs; one that does not move the NPV is left out.
     :param shown: How many to return at most.
     """
-    central = {swing.name: swing.central for swing in swings}
-
-    def moved(swing: Swing, values: np.ndarray) -> np.ndarray:
-        return model({**{name: np.full(values.size, at) for name, at in central.items()}, swing.name: values})
-
-    ends = [(moved(swing, np.array([swing.low, swing.high])), swing) for swing in swings]
-    moving = sorted((end for end in ends if np.ptp(end[0])), key=lambda end: (-np.ptp(end[0]), end[1].name))
-    return [
-        Bar(swing, float(npv[0]), float(npv[1]), flip_value(partial(moved, swing), swing))
-        for npv, swing in moving[:shown]
-    ]
+    if not swings:
+        return []
+    ends = _swung(model, swings, swings, [np.array([swing.low, swing.high]) for swing in swings])
+    moving = [(npv, swing) for npv, swing in zip(ends, swings, strict=True) if np.ptp(npv)]
+    widest = sorted(moving, key=lambda end: (-np.ptp(end[0]), end[1].name))[:shown]
+    flips = flip_values(model, swings, [swing for _, swing in widest])
+    return [Bar(swing, float(npv[0]), float(npv[1]), flip) for (npv, swing), flip in zip(widest, flips, strict=True)]
 
 
-def flip_value(npv: Callable[[np.ndarray], np.ndarray], swing: Swing) -> float | None:
-    """Return the value nearest to the central one at which the NPV is zero; None: none in the range that makes sense.
+def flip_values(model: Model, swings: Sequence[Swing], asked: Sequence[Swing]) -> list[float | None]:
+    """Return for each input asked for the value nearest to its central one at which the NPV is zero.
 
-    Both sides are searched on a grid for the first change of sign, whose cell is then cut into a grid again.
+    None: there is none in the range that makes sense. Both sides of the central value are searched on a grid for the
+    first change of sign, and its cell is then cut into a grid again; all inputs at once, as the model takes arrays.
+
+    :param swings: All inputs.
     """
-    if npv(np.array([swing.central]))[0] == 0:
-        return swing.central
-    found = [
-        flip
-        for end in (swing.least, swing.most)
-        if end != swing.central and (flip := _first_root(npv, swing.central, end)) is not None
-    ]
-    return min(found, key=lambda flip: abs(flip - swing.central), default=None)
-
-
-def _first_root(npv: Callable[[np.ndarray], np.ndarray], start: float, end: float) -> float | None:
+    sides = [(swing, end) for swing in asked for end in (swing.least, swing.most) if end != swing.central]
     # Steps grow quadratically: a flip close by is found as finely as one far away.
-    grid = start + (np.arange(_GRID + 1) / _GRID) ** 2 * (end - start)
+    steps = (np.arange(_GRID + 1) / _GRID) ** 2
+    grids = [swing.central + steps * (end - swing.central) for swing, end in sides]
     for _ in range(_ROUNDS):
-        positive = npv(grid) > 0
-        turns = np.flatnonzero(positive != positive[0])
-        if not turns.size:
-            return None
-        grid = np.linspace(grid[turns[0] - 1], grid[turns[0]], _GRID + 1)
-    return float(grid[_GRID // 2])
+        npvs = _swung(model, swings, [swing for swing, _ in sides], grids)
+        turns = [np.flatnonzero((npv > 0) != (npv[0] > 0)) for npv in npvs]
+        sides = [side for side, turn in zip(sides, turns, strict=True) if turn.size]
+        grids = [
+            np.linspace(grid[turn[0] - 1], grid[turn[0]], _GRID + 1)
+            for grid, turn in zip(grids, turns, strict=True)
+            if turn.size
+        ]
+    found: dict[str, list[float]] = {swing.name: [] for swing in asked}
+    for (swing, _), grid in zip(sides, grids, strict=True):
+        found[swing.name].append(float(grid[_GRID // 2]))
+    return [
+        min(found[swing.name], key=lambda flip: abs(flip - central), default=None)
+        for swing, central in ((swing, swing.central) for swing in asked)
+    ]
+
+
+def _swung(
+    model: Model, swings: Sequence[Swing], moved: Sequence[Swing], values: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Return the NPV at the values of each moved input, the others central, by one call of the model."""
+    if not moved:
+        return []
+    sizes = [at.size for at in values]
+    owner = np.repeat([swing.name for swing in moved], sizes)
+    flat = np.concatenate(values)
+    npv = model({swing.name: np.where(owner == swing.name, flat, swing.central) for swing in swings})
+    return np.split(npv, np.cumsum(sizes)[:-1])

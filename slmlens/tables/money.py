@@ -29,9 +29,9 @@ class SavingsTable(dy.Schema):
     payback_p90_months = dy.Float64(nullable=True)
     p_never_repaid = dy.Float64(nullable=True, min=0, max=1)
     saving_per_1000_calls_nusd = dy.Int64(nullable=True)  # before work and wrong answers
-    cost_per_1000_calls_nusd = dy.Int64(nullable=True)  # of running the model, by use; null: no small model
-    fixed_month_nusd = dy.Int64()  # what runs whether or not a call comes, such as GPUs
-    rests_on = dy.String(nullable=True)  # what the cost of running the model rests on
+    cost_per_1000_calls_nusd = dy.Int64(nullable=True)  # of running a small model, by use; null: none is run
+    fixed_month_nusd = dy.Int64(nullable=True)  # of running it whether or not a call comes, such as GPUs
+    rests_on = dy.String(nullable=True)  # what the cost of running it rests on
     wrong_per_1000_calls_nusd = dy.Int64(nullable=True)  # cost of further wrong answers, where parity holds
     break_even_calls_month = dy.Float64(nullable=True)  # null: never pays
     chosen = dy.Bool()
@@ -77,6 +77,21 @@ class ActionsTable(dy.Schema):
             }
         )
     )
+    routing = dy.List(  # all calls moved, by a router, by a cascade; before people cost and wrong answers
+        dy.Struct(
+            {
+                "way": dy.String(),
+                "share": dy.Float64(),  # of the calls that the small model answers
+                "saving_month_nusd": dy.Int64(),
+                "saving_low_nusd": dy.Int64(),  # at the low end of the share
+                "saving_high_nusd": dy.Int64(),
+                "breaks_even_at": dy.Float64(nullable=True),  # share from which on it saves; null: none does
+                "paid_twice_nusd": dy.Int64(),
+                "cache_loss_nusd": dy.Int64(),
+                "latency_factor": dy.Float64(nullable=True),  # mean latency over the present model's
+            }
+        )
+    )
     candidates = dy.List(  # parity of each as it is, and tuned: by its own prior and the probes, or as it was graded
         dy.Struct(
             {
@@ -90,6 +105,31 @@ class ActionsTable(dy.Schema):
                 "p_parity_tuned": dy.Float64(nullable=True),
                 "a_lo90_tuned": dy.Float64(nullable=True),
                 "a_hi90_tuned": dy.Float64(nullable=True),
+                "figure": dy.Float64(nullable=True),  # of the capability's benchmark, without thinking; context only
+            }
+        )
+    )
+    capability = dy.Struct(  # the kind of work the task is, and what measures it; null: nothing listed does
+        {
+            "family": dy.String(),
+            "benchmark": dy.String(),
+            "harness": dy.String(),
+            "higher_is_better": dy.Bool(),
+        },
+        nullable=True,
+    )
+    picks = dy.List(  # three models to look at first, by mode; none where the evidence rules the task out
+        dy.Struct(
+            {
+                "kind": dy.String(),  # of PICKS
+                "mode": dy.String(),
+                "slm": dy.String(nullable=True),  # null: none, and the note says why
+                "p_parity": dy.Float64(nullable=True),
+                "a_lo90": dy.Float64(nullable=True),
+                "a_hi90": dy.Float64(nullable=True),
+                "value_nusd": dy.Int64(nullable=True),  # expected, of a pilot over the horizon; null: no month or price
+                "ties": dy.List(dy.String()),
+                "note": dy.String(),
             }
         )
     )

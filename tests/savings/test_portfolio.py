@@ -34,7 +34,7 @@ def worlds(draw, most=7):
             )
         )
     budget = draw(st.one_of(st.none(), st.floats(0, 40).map(lambda days: round(days, 2))))
-    return projects, budget, draw(st.sampled_from([0.0, 0.4, 0.7, 1.0]))
+    return projects, budget, draw(st.sampled_from([0.0, 0.4, 13 / 30, 0.7, 1.0]))
 
 
 def best_of_all(projects, budget, later_share):
@@ -52,8 +52,11 @@ def test_no_set_that_fits_is_worth_more(world):
     assert found.exact
     assert found.value == pytest.approx(set_value(taken, later_share))
     assert found.days == pytest.approx(set_days(taken, later_share))
-    assert budget is None or found.days <= budget + 1e-6
-    assert found.value == pytest.approx(best_of_all(projects, budget, later_share), abs=1e-6)
+    overrun = 0.01 * len(projects)
+    assert budget is None or found.days <= budget + overrun
+    assert found.value >= best_of_all(projects, budget, later_share) - 1e-6
+    if budget is not None:
+        assert found.value <= best_of_all(projects, budget + overrun, later_share) + 1e-6
     assert set(found.tasks) | set(found.left_out) == {project.task_id for project in projects}
 
 
@@ -115,6 +118,10 @@ def test_the_second_task_on_a_machine_pays_no_rent_and_can_make_both_worth_it():
 def test_the_most_saving_for_a_days_work_comes_first():
     slow, quick = Project("a", 9000, 0, 10, 0, 500), Project("b", 100, 1, 0, 0, 60)
     assert choose([slow, quick], budget_days=None, later_share=0.4).tasks == ("b", "a")
+
+
+def test_a_task_that_takes_exactly_the_time_there_is_fits():
+    assert choose([Project("a", 9, 0, 2, 0, 9)], budget_days=2, later_share=13 / 30).tasks == ("a",)
 
 
 def test_a_task_left_out_says_why():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmlens.savings.routing import Traffic, cache_loss, cascade, move, router
+from slmlens.savings.routing import Traffic, break_even, cache_loss, cascade, move, router
 
 shares = st.floats(0, 1)
 costs = st.floats(0.01, 100)
@@ -37,7 +37,7 @@ def test_both_save_what_calls_counted_one_by_one_save(calls, passing, large, sma
 
 @given(costs, costs)
 def test_without_a_cache_a_cascade_breaks_even_at_the_ratio_of_the_two_prices(large, small):
-    found = cascade(Traffic(1000, large, small), 0.5).breaks_even_at
+    found = break_even("cascade", Traffic(1000, large, small))
     if small >= large:
         assert found is None
     else:
@@ -47,15 +47,15 @@ def test_without_a_cache_a_cascade_breaks_even_at_the_ratio_of_the_two_prices(la
 @given(st.floats(1, 100), st.floats(0.01, 0.9), st.floats(0, 2))
 def test_without_a_cache_a_router_breaks_even_where_the_moved_calls_pay_for_routing(large, ratio, route):
     small = ratio * large
-    found = router(Traffic(1000, large, small, route), 0.5).breaks_even_at
+    found = break_even("router", Traffic(1000, large, small, route))
     needed = route / (large - small)
     assert found is None if needed >= 1 else found == pytest.approx(needed, abs=1e-6)
 
 
 @given(traffics(), shares)
 def test_from_the_break_even_on_every_share_saves_and_none_below_it_was_missed_at_the_edge(traffic, share):
-    for split in (router, cascade):
-        at = split(traffic, 0.5).breaks_even_at
+    for way, split in (("router", router), ("cascade", cascade)):
+        at = break_even(way, traffic)
         if at is None:
             assert split(traffic, 1.0).saving <= 0
             continue
