@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -83,6 +84,29 @@ class Arrivals:
             sessions=self.sessions[kept],
             span_seconds=float(seconds[-1] - seconds[0]),
         )
+
+
+class Traffic:
+    """The arrivals of all tasks of a log, worked out only if they are asked for.
+
+    :param tasks: Tasks over priced calls.
+    :param growth: Times the log's traffic.
+    """
+
+    def __init__(self, tasks: Tasks, growth: float = 1.0) -> None:
+        self._tasks = tasks
+        self._growth = growth
+
+    @property
+    def timed(self) -> bool:
+        """Some call has a time."""
+        times = self._tasks.calls.calls.get_column("started_at")
+        return times.null_count() < times.len()
+
+    @cached_property
+    def by_task(self) -> dict[str, Arrivals]:
+        """Arrivals by task; see :func:`task_arrivals`."""
+        return task_arrivals(self._tasks, growth=self._growth)
 
 
 def task_arrivals(tasks: Tasks, *, growth: float = 1.0) -> dict[str, Arrivals]:
