@@ -50,7 +50,7 @@ def without_session(calls: Calls, session: str) -> Calls:
     return replace(
         calls,
         calls=checked(CallsTable, left),
-        messages=_used_messages(calls.messages, left),
+        messages=used_messages(calls.messages, left),
         files=_recounted(calls.files, left, duplicates),
         duplicates=duplicates,
     )
@@ -68,7 +68,7 @@ def without_texts(calls: Calls) -> Calls:
     )
 
 
-def _used_messages(messages: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
+def used_messages(messages: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
     """Return the messages that calls still refer to, and by how many of them."""
     used = pl.concat(
         [

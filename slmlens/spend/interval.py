@@ -52,7 +52,7 @@ def independent_pieces(levels: np.ndarray) -> int:
     return int(long.size + 1) if long.sum() > _IDLE_SHARE * levels.size else int(paid.size)
 
 
-def mean_interval(levels: np.ndarray, weekdays: np.ndarray, *, mean: float, pieces: int, ahead: int) -> Interval:
+def mean_interval(levels: np.ndarray, weekdays: np.ndarray, *, mean: float, pieces: int, ahead: float) -> Interval:
     """Return the intervals around the mean day.
 
     The wider of two: days taken as independent after their weekday's mean, and the swings slower than a few days as

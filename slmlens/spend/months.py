@@ -90,7 +90,9 @@ class Month:
         return None if self.mid_nusd is None else MONTH_DAYS / self.days / self.sampling_rate
 
 
-def estimate_month(calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: str = "runrate_nusd") -> Month:
+def estimate_month(
+    calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: str = "runrate_nusd", ahead: float = MONTH_DAYS
+) -> Month:
     """Return what 30 days cost at the log's current rate.
 
     Under 7 days there is no figure, from 7 to 13 no interval. From 14 days there is one
@@ -101,6 +103,7 @@ def estimate_month(calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: s
     :param calls: ``CallsTable``.
     :param sampling_rate: Share of the traffic that the log holds, in (0, 1]; money is divided by it.
     :param column: An integer column of nano-USD.
+    :param ahead: Days to come that the second interval is for, scaled to 30.
     :raises SettingError: If the sampling rate is outside (0, 1].
     """
     if not 0 < sampling_rate <= 1:
@@ -116,10 +119,10 @@ def estimate_month(calls: pl.DataFrame, *, sampling_rate: float = 1.0, column: s
         return _month(None, obstacle, days, sampling_rate)
     untimed = priced.get_column("started_at").null_count()
     note = f" {untimed:,} priced calls without a time are not in it." if untimed else ""
-    return _of_days(days, sampling_rate, note)
+    return _of_days(days, sampling_rate, ahead, note)
 
 
-def _of_days(days: Days, sampling_rate: float, note: str = "") -> Month:
+def _of_days(days: Days, sampling_rate: float, ahead: float, note: str = "") -> Month:
     mid = float(days.totals.sum()) / days.length * MONTH_DAYS
     if round(days.length) < MIN_INTERVAL_DAYS:
         return _month(mid, "No interval: one week seen." + note, days, sampling_rate)
@@ -127,11 +130,13 @@ def _of_days(days: Days, sampling_rate: float, note: str = "") -> Month:
     weekdays = (kept + days.dates[0].weekday()) % _WEEK
     shift = find_shift(levels, weekdays)
     if shift is not None:
-        return _shifted(mid, shift, int(kept[shift.at]), days, sampling_rate, note)
+        moved, first = _level_shift(shift, days, kept, sampling_rate), int(kept[shift.at])
+        after = _since(days, first, sampling_rate, ahead) if shift.clear else None
+        return replace(_month(mid, _shift_reason(moved) + note, days, sampling_rate), shift=moved, after_step=after)
     pieces = independent_pieces(levels)
     if pieces < MIN_PIECES:
         return _month(mid, _too_few(levels, pieces, days) + note, days, sampling_rate)
-    found = mean_interval(levels, weekdays, mean=mid / MONTH_DAYS, pieces=pieces, ahead=MONTH_DAYS)
+    found = mean_interval(levels, weekdays, mean=mid / MONTH_DAYS, pieces=pieces, ahead=ahead)
     reason = f"90 % interval from {days.length:.0f} days, {days.active} of them with calls."
     if pieces < _FEW_PIECES:
         reason += f" It rests on only {_pieces(levels, pieces)} and is wide for that."
@@ -182,30 +187,29 @@ def _levels(days: Days) -> tuple[np.ndarray, np.ndarray]:
     return days.totals[kept] / days.covered[kept], kept
 
 
-def _shifted(mid: float, shift: Shift, first: int, days: Days, sampling_rate: float, note: str) -> Month:
-    """Return a month without an interval that says how the cost moved.
-
-    :param first: Position, among the days, of the first one after a step.
-    """
-    moved = LevelShift(
+def _level_shift(shift: Shift, days: Days, kept: np.ndarray, sampling_rate: float) -> LevelShift:
+    return LevelShift(
         kind=shift.kind,
-        day=days.dates[first],
+        day=days.dates[int(kept[shift.at])],
         before_nusd=round(shift.before / sampling_rate),
         after_nusd=round(shift.after / sampling_rate),
         week_share=shift.week_share,
     )
-    after = None
-    if shift.clear and days.length - float(days.covered[:first].sum()) >= MIN_INTERVAL_DAYS:
-        later = _of_days(days.since(first), sampling_rate)
-        after = later if later.low_nusd is not None else None
-    return replace(_month(mid, _shift_reason(moved) + note, days, sampling_rate), shift=moved, after_step=after)
+
+
+def _since(days: Days, first: int, sampling_rate: float, ahead: float) -> Month | None:
+    """Return the month from one of the days on; None where that part carries no interval."""
+    if days.length - float(days.covered[:first].sum()) < MIN_INTERVAL_DAYS:
+        return None
+    later = _of_days(days.since(first), sampling_rate, ahead)
+    return later if later.low_nusd is not None else None
 
 
 def _shift_reason(shift: LevelShift) -> str:
     change = f"to {shift.after_nusd / shift.before_nusd:.1f} times" if shift.before_nusd > 0 else "from nothing"
     word = "rose" if shift.after_nusd > shift.before_nusd else "fell"
     if shift.kind == "step":
-        how = f"{word} {change} what it was on {shift.day.isoformat()}"
+        how = f"{word} on {shift.day.isoformat()} {change} what it was"
     else:
         share = 100 * abs(shift.week_share)
         how = f"{word} by about {share:.0f} % of its mean a week, {change} what it was over the window"

@@ -26,7 +26,7 @@ def month(amounts):
 def test_a_clear_step_is_told_with_its_day_and_the_month_since():
     record = month_record(month([20] * 25 + [60] * 25))
     assert record["month_usd"]["low"] is None
-    assert "rose to 2.9 times" in record["month_reason"]
+    assert "rose on 2026-09-26 to 2.9 times what it was" in record["month_reason"]
     assert "At the rate since 2026-09-26 a month costs $1,8" in record["month_reason"]
 
 

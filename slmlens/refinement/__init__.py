@@ -1,0 +1,1 @@
+"""S6: what became of a plan."""
