@@ -83,7 +83,7 @@ class MessageStore:
         if row is None:
             row = self._rows[message_id] = len(self.ids)
             self.ids.append(message_id)
-            self.prints.append(_print(role, text))
+            self.prints.append(_print(role, text) if "<" in text else message_id)
             self.roles.append(role)
             self.texts.append(text if self._keep_text else None)
             self.lengths.append(len(text))
@@ -91,7 +91,7 @@ class MessageStore:
 
 
 def _print(role: str, text: str) -> str:
-    blind = PLACEHOLDER.sub(r"<\1>", text) if "<" in text else text
+    blind = PLACEHOLDER.sub(r"<\1>", text)
     return blake2b(f"{role}\0{blind}".encode(), digest_size=10).hexdigest()
 
 

@@ -17,6 +17,7 @@ from slmlens.logs.archives import MAGIC, archive_members, open_member
 from slmlens.logs.inflate import BUFFER, DAMAGED, SkippedFileError, inflated
 from slmlens.logs.limits import LIMITS, Limits
 from slmlens.logs.records import PEEKED_RECORDS, Item, read_items
+from slmlens.logs.yaml_documents import ENDINGS, yaml_items
 
 __all__ = [
     "PEEKED_RECORDS", "Item", "Opened", "SkippedFileError", "Source", "find_sources", "identical_files", "open_source",
@@ -123,7 +124,10 @@ def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
         def position() -> int:
             return raw.tell() - start
 
-        head, items = read_items(stream, limits, position if compressed or deflated else None)
+        if source.name.lower().removesuffix(".gz").endswith(ENDINGS):
+            head, items = yaml_items(stream, limits)
+        else:
+            head, items = read_items(stream, limits, position if compressed or deflated else None)
     except DAMAGED:
         raw.close()
         raise SkippedFileError("the compressed file is damaged at its start") from None

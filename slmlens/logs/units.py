@@ -114,7 +114,7 @@ def _from_number(value: float) -> int | None:
 
 
 def _from_text(text: str) -> int | None:
-    number = _number(text)
+    number = None if text[4:5] == "-" == text[7:8] else _number(text)  # a date is what it nearly always is
     if number is not None:
         return _from_integer(int(text)) if text.isdigit() else _from_number(number)
     try:

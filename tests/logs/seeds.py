@@ -382,8 +382,82 @@ def _inspect_ai() -> list[dict[str, object]]:
     return [sample, {"version": 2, "eval": {"task": MAIL, "run_id": "r"}, "plan": {}, "samples": [sample, bare]}]
 
 
+def _vcr() -> list[dict[str, object]]:
+    def recorded(uri: str, asked: object, said: object, code: int = 200) -> dict[str, object]:
+        request = {"method": "POST", "uri": uri, "body": json.dumps(asked), "headers": {"authorization": [MAIL]}}
+        return {"request": request, "response": {"status": {"code": code}, "body": {"string": json.dumps(said)}}}
+
+    chat = {"model": "gpt-4o", "messages": _CHAT, "tools": _TOOLS}
+    part = {"content": {"role": "model", "parts": [{"text": MAIL}]}, "finishReason": "STOP"}
+    gemini = {"candidates": [part], "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3}}
+    asked = {"contents": [{"role": "user", "parts": [{"text": MAIL}]}]}
+    return [
+        recorded("https://api.openai.com/v1/chat/completions", chat, _COMPLETION),
+        recorded("https://g.example/v1beta/models/gemini-2.5-pro:generateContent", asked, gemini),
+        recorded("https://api.openai.com/v1/chat/completions", chat, {"error": {"message": MAIL}}, 404),
+        {"interactions": [recorded("https://api.openai.com/v1/models", {}, {"data": [MAIL]})]},
+    ]
+
+
+def _bedrock() -> list[dict[str, object]]:
+    def entry(asked: object, said: object, **more: object) -> dict[str, object]:
+        return {
+            "schemaType": "ModelInvocationLog", "timestamp": "2026-09-01T10:00:00Z", "requestId": "r1",
+            "modelId": "anthropic.claude-3-5-sonnet-20240620-v1:0", "requestMetadata": {"session_id": MAIL},
+            "input": {"inputBodyJson": asked, "inputTokenCount": 9, "cacheReadInputTokenCount": 4},
+            "output": {"outputBodyJson": said, "outputTokenCount": 3}, "identity": {"arn": MAIL}, **more,
+        }  # fmt: skip
+
+    called = {"toolUse": {"toolUseId": "t", "name": "send", "input": {"to": MAIL}}}
+    result = {"toolResult": {"toolUseId": "t", "content": [{"text": MAIL}]}}
+    asked = {
+        "system": [{"text": MAIL}],
+        "messages": [
+            {"role": "user", "content": [{"text": MAIL}]},
+            {"role": "assistant", "content": [called]},
+            {"role": "user", "content": [result]},
+        ],
+        "toolConfig": {"tools": [{"toolSpec": {"name": "send", "inputSchema": {"json": {}}}}]},
+    }
+    said = {"output": {"message": {"role": "assistant", "content": [{"text": MAIL}, called]}}, "stopReason": "end_turn"}
+    stream = [
+        {"contentBlockDelta": {"delta": {"text": MAIL}, "contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 9, "invocationLatency": 900, "firstByteLatency": 90}},
+    ]
+    claude = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": MAIL}],
+    }
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": MAIL}]}
+    return [
+        entry(asked, said),
+        entry(asked, stream, requestId="r2"),
+        entry(claude, message, requestId="r3"),
+        entry({"prompt": MAIL}, {"generation": MAIL, "stop_reason": "stop"}, requestId="r4"),
+        entry({"inputText": MAIL}, {"results": [{"outputText": MAIL, "tokenCount": 3}]}, requestId="r5"),
+        entry(asked, None, requestId="r6", errorCode="ThrottlingException"),
+        {"message": json.dumps(entry(json.dumps(asked), json.dumps(said), requestId="r7"))},
+    ]
+
+
+def _vertex() -> list[dict[str, object]]:
+    asked = {"contents": [{"role": "user", "parts": [{"text": MAIL}]}],
+             "systemInstruction": {"parts": [{"text": MAIL}]}, "labels": {"session_id": MAIL}}  # fmt: skip
+    part = {"content": {"role": "model", "parts": [{"text": MAIL}]}, "finishReason": "STOP"}
+    said = {"candidates": [part], "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3}}
+    row = {"logging_time": "2026-09-01T10:00:00Z", "request_id": 1, "model": "publishers/google/models/gemini-2.5-pro"}
+    return [
+        {**row, "full_request": asked, "full_response": said},
+        {**row, "full_request": json.dumps(asked), "full_response": json.dumps([said, said])},
+        {**row, "request_payload": [json.dumps(asked)], "response_payload": [json.dumps(said)]},
+    ]
+
+
 SEEDS = {
     "atif": _atif(),
+    "bedrock": _bedrock(),
     "claude_code": _claude_code(),
     "inspect_ai": _inspect_ai(),
     "langfuse": _langfuse(),
@@ -399,6 +473,8 @@ SEEDS = {
     "smolagents": _smolagents(),
     "swe_agent": _swe_agent(),
     "tau_bench": _tau_bench(),
+    "vcr": _vcr(),
+    "vertex": _vertex(),
     "weave": _weave(),
 }
 """Records by the name of their format. A format that is read and has none here fails a test."""

@@ -71,6 +71,22 @@ OTHERS = {
     "openai_batch/batch_output.openai_doc_example.jsonl": (1, 1, 0, 24, 0, 0, 15, 0, "", 0),
     "openai_finetune_messages/toy_chat_fine_tuning.first4.jsonl": (7, 7, 0, 0, 0, 0, 0, 0, "", 4),
 }
+CASSETTES = {
+    "openai_agents_function_tool_spans": (3, 2, 0, 173, 0, 0, 32, 1, "get_weather", 0),
+    "test_anthropic_message_create_legacy": (1, 1, 0, 17, 0, 0, 220, 0, "", 0),
+    "test_anthropic_message_streaming_legacy": (1, 1, 0, 17, 0, 0, 171, 0, "", 0),
+    "test_chat_completion_404": (1, 1, 0, 0, 0, 0, 0, 0, "", 0),
+    "test_chat_completion_multiple_tools_streaming_with_content": (1, 1, 0, 75, 0, 0, 51, 2, "get_current_weather", 0),
+    "test_chat_completion_streaming": (1, 1, 0, 12, 0, 0, 5, 0, "", 0),
+    "test_chat_completion_tool_calls_with_content": (2, 2, 0, 174, 0, 0, 76, 2, "get_current_weather", 0),
+    "test_chat_completion_with_content": (1, 1, 0, 12, 0, 0, 5, 0, "", 0),
+    "test_responses_create_basic[content_mode0]": (1, 1, 0, 22, 0, 0, 6, 0, "", 0),
+    "test_responses_create_captures_tool_call_content[content_mode0]": (
+        1, 1, 0, 72, 0, 0, 8, 1, "get_current_weather", 0,
+    ),
+    "test_responses_create_reports_reasoning_tokens[content_mode0]": (1, 1, 0, 44, 0, 9, 288, 0, "", 0),
+    "test_responses_create_streaming[content_mode0]": (1, 1, 0, 22, 0, 0, 6, 0, "", 0),
+}  # fmt: skip
 BROWSER = " ".join(f"web_browser_{end}" for end in (
     "back", "click", "forward", "go", "refresh", "scroll", "type", "type_submit",
 ))  # fmt: skip
@@ -106,6 +122,10 @@ GOLDEN = {
     **{f"_generated/otlp/{name}": figures for name, figures in OTLP.items()},
     **OTHERS,
     **TRAJECTORIES,
+    **{f"vcr_cassettes/{name}.yaml": figures for name, figures in CASSETTES.items()},
+    "nvidia_flywheel/chat_completion.json": (3, 3, 0, 0, 0, 0, 0, 1, "get_weather", 0),
+    "nvidia_flywheel/record.readme_example.json": (1, 1, 0, 15, 0, 0, 72, 0, "", 0),
+    "frugon_proxy_log/sample_logs.every280th.jsonl": (201, 201, 0, 175964, 0, 0, 42303, 0, "", 0),
 }
 
 
@@ -123,6 +143,7 @@ FOLDERS = (
     "langfuse", "_generated/otlp", "openai_chat_pairs", "openai_responses", "openai_agents", "openai_batch",
     "openai_finetune_messages", "claude_code", "langsmith", "litellm", "_generated/langsmith", "_generated/litellm",
     "_generated/mlflow", "_generated/weave", "atif", "openhands", "tau_bench",
+    "nvidia_flywheel", "frugon_proxy_log", "anthropic_messages",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slmlens.logs.formats import (
     atif,
+    bedrock,
     claude_code,
     inspect_ai,
     langfuse,
@@ -21,12 +22,17 @@ from slmlens.logs.formats import (
     smolagents,
     swe_agent,
     tau_bench,
+    vcr,
+    vertex,
     weave,
 )
 from slmlens.logs.formats.declaration import Format, Record
 
 FORMATS: tuple[Format, ...] = (
     otlp.FORMAT,
+    vertex.FORMAT,
+    bedrock.FORMAT,
+    vcr.FORMAT,
     tau_bench.FORMAT,
     swe_agent.FORMAT,
     smolagents.FORMAT,
