@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 _HINTS = {
     "amazon-bedrock": "aws",
@@ -27,6 +28,7 @@ _HINTS = {
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
     "azure_ai": "azure",
+    "azure_ai_foundry": "azure",
     "azure_openai": "azure",
     "azureopenai": "azure",
     "bedrock": "aws",
@@ -62,6 +64,7 @@ _HINTS = {
     "openai": "openai",
     "openrouter": "openrouter",
     "perplexity": "perplexity",
+    "text-completion-openai": "openai",
     "together": "together",
     "together-ai": "together",
     "together_ai": "together",
@@ -74,6 +77,8 @@ _HINTS = {
     "x-ai": "x-ai",
     "x_ai": "x-ai",
     "xai": "x-ai",
+    "z-ai": "zai",
+    "zai": "zai",
 }
 """Provider names as logs write them, to provider ids of the price list."""
 
@@ -101,6 +106,22 @@ _GATEWAYS = frozenset(
     {"gateway", "github", "github_models", "helicone", "litellm", "litellm_proxy", "openai-api", "vercel_ai_gateway"}
 )
 """Heads that say through what a call went and not who served it; GitHub Models bills the vendors' list prices."""
+
+_BEHIND_HUGGING_FACE = frozenset(
+    {
+        "cerebras",
+        "fireworks-ai",
+        "groq",
+        "hyperbolic",
+        "nebius",
+        "novita",
+        "nscale",
+        "ovhcloud",
+        "publicai",
+        "sambanova",
+        "together",
+    }
+)
 
 _CLOUDS = frozenset({"azure", "bedrock", "vertex"})
 """Clouds that stand behind a vendor's name (Inspect: ``openai/azure/gpt-4o``, ``anthropic/bedrock/...``)."""
@@ -155,7 +176,7 @@ def places(provider: str | None, model: str | None) -> tuple[Place, ...]:
     """Return where a logged (provider, model) may be listed, in the order to look; none for a self-hosted model."""
     if model is None or not model.strip():
         return ()
-    name = _CONTEXT_MARK.sub("", model.strip().lower())
+    name = _CONTEXT_MARK.sub("", unquote(model.strip()).lower())
     hint = (provider or "").strip().lower()
     if hint in _SELF_HOSTED:
         return ()
@@ -182,7 +203,7 @@ def listing_at(place: Place) -> Listing | None:
 def _places(hint: str, name: str) -> Iterator[Place]:
     known = provider_id(hint)
     if hint.startswith("huggingface"):
-        known, name = _through_hugging_face(name)
+        known, name = _through_hugging_face(hint, name)
         if known is None:
             return
     if known is None:
@@ -239,14 +260,14 @@ def _told_by_shape(name: str) -> str | None:
     return "aws" if _BEDROCK_ID.match(name) else None
 
 
-def _through_hugging_face(name: str) -> tuple[str | None, str]:
+def _through_hugging_face(hint: str, name: str) -> tuple[str | None, str]:
     """Return the host behind Hugging Face's router (``model:groq``, ``together/model``), which sets the price."""
+    if hint != "huggingface":
+        return hint, name
     model, _, host = name.rpartition(":")
     if not model:
         host, _, model = name.partition("/")
-    hosts = {"fireworks-ai", "groq", "cerebras", "hyperbolic", "nebius", "novita", "nscale", "ovhcloud"}
-    hosts |= {"publicai", "sambanova", "together"}
-    return (f"huggingface_{host}", model) if host in hosts else (None, name)
+    return (f"huggingface_{host}", model) if host in _BEHIND_HUGGING_FACE else (None, name)
 
 
 def _without_own_prefix(name: str, provider: str) -> str:
