@@ -455,6 +455,30 @@ def _vertex() -> list[dict[str, object]]:
     ]
 
 
+def _phoenix() -> list[dict[str, object]]:
+    told = {**traces.openinference(), "llm.input_messages.1.message.content": MAIL, "metadata": {"team": MAIL}}
+    span = {"name": MAIL, "span_kind": "LLM", "parent_id": "p1", "status_code": "OK", "events": [], **_TIMES}
+    listed = [{"message.role": "user", "message.content": MAIL}]
+    table = {
+        **span, "context.span_id": "s2", "context.trace_id": "t1", "attributes.llm.input_messages": listed,
+        "attributes.llm.output_messages": [{"message.role": "assistant", "message.content": MAIL}],
+        "attributes.llm.model_name": "gpt-4o", "attributes.metadata": {"step": MAIL}, "attributes.session.id": MAIL,
+    }  # fmt: skip
+    nested = {"llm": {"model_name": "gpt-4o", "input_messages": [{"message": {"role": "user", "content": MAIL}}]}}
+    return [
+        {
+            **span,
+            "span_kind": "AGENT",
+            "parent_id": None,
+            "context": {"trace_id": "t1", "span_id": "p1"},
+            "attributes": {},
+        },
+        {**span, "id": "x", "context": {"trace_id": "t1", "span_id": "s1"}, "attributes": told},
+        table,
+        {**span, "context": {"trace_id": "t1", "span_id": "s3"}, "attributes": nested, "status_code": "ERROR"},
+    ]
+
+
 SEEDS = {
     "atif": _atif(),
     "bedrock": _bedrock(),
@@ -470,6 +494,7 @@ SEEDS = {
     "openai_pairs": _openai_pairs(),
     "openhands": _openhands(),
     "otlp": _otlp(),
+    "phoenix": _phoenix(),
     "smolagents": _smolagents(),
     "swe_agent": _swe_agent(),
     "tau_bench": _tau_bench(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slmlens.logs.formats import (
+    phoenix,
     atif,
     bedrock,
     claude_code,
@@ -30,6 +31,7 @@ from slmlens.logs.formats.declaration import Format, Record
 
 FORMATS: tuple[Format, ...] = (
     otlp.FORMAT,
+    phoenix.FORMAT,
     vertex.FORMAT,
     bedrock.FORMAT,
     vcr.FORMAT,
