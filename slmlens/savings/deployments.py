@@ -11,7 +11,7 @@ from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import SmallModel
 from slmlens.savings.levers import WITHOUT_PEOPLE
 from slmlens.savings.montecarlo import Setting, draw_price, draw_volume
-from slmlens.savings.serving import HOURS_A_MONTH, Serving, size, size_least
+from slmlens.savings.serving import HOURS_A_MONTH, Serving, about, size, size_least
 from slmlens.savings.throughput import token_factors
 from slmlens.savings.volumes import Volume
 from slmlens.tables import NUSD_PER_USD
@@ -104,11 +104,29 @@ def _self_hosted(model: SmallModel, volume: Volume, setting: Setting, *, rival: 
         drawn=np.zeros(setting.shared.prices.size),
         month_usd=serving.usd_month[1],
         month_drawn=serving.month_drawn(setting, traffic),
-        note=serving.note,
+        note=serving.note + _beside(serving, rival, setting.assumptions),
         once_usd=setting.assumptions.once_usd("self_host"),
         work_usd=setting.assumptions.monthly_usd("self_host"),
         fixed_call_nusd=_fixed_call_nusd(serving, volume, setting.assumptions),
     )
+
+
+def _beside(serving: Serving, rival: float | None, assumptions: Assumptions) -> str:
+    """Return from how many calls a month on the GPUs and their upkeep cost less than the same model hosted."""
+    if not rival:
+        return "; nobody is listed as hosting it"
+    calls = hosted_break_even(serving, rival, assumptions)
+    thousand = f"${rival * 1000 / NUSD_PER_USD:.2g} per 1,000 calls"
+    return f"; hosted, at {thousand}, the model costs less below {about(calls)} calls a month"
+
+
+def hosted_break_even(serving: Serving, hosted_call_nusd: float, assumptions: Assumptions) -> float:
+    """Return the calls a month above which these GPUs and their upkeep cost less than the model hosted.
+
+    More calls than the GPUs serve take more GPUs: it is a lower bound.
+    """
+    month_usd = serving.usd_month[1] + assumptions.monthly_usd("self_host")
+    return month_usd * NUSD_PER_USD / hosted_call_nusd
 
 
 def _serving(model: SmallModel, volume: Volume, setting: Setting, rival: float | None) -> Serving | None:

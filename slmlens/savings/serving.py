@@ -116,6 +116,11 @@ class _Fit:
     usd_hour: tuple[float, float, float]
 
 
+def about(number: float) -> str:
+    """Return a number to two significant digits: ``7,100,000``."""
+    return f"{float(f'{number:.1e}'):,.0f}"
+
+
 def size(
     arrivals: Arrivals, model: SmallModel, assumptions: Assumptions, *, adapters: int = 0, seed: int = 0
 ) -> Serving | None:
@@ -187,10 +192,10 @@ def size_least(
     low, likely, high = assumptions.triangle("utilisation_unknown")
     note = f"one {fit.gpu.name} at the least; its traffic was not replayed"
     if not timed:
-        served = HOURS_A_MONTH * 3600 * likely / float(fit.work[0])
+        served = about(HOURS_A_MONTH * 3600 * likely / float(fit.work[0]))
         note = (
             f"the log has no times: one {fit.gpu.name}, at work {low:.0%} to {high:.0%} of the time, would serve some "
-            f"{float(f'{served:.1e}'):,.0f} calls a month"
+            f"{served} calls a month"
         )
     spare = _spare(people_wait=people_wait)
     return _priced(

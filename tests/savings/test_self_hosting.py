@@ -42,12 +42,14 @@ def test_at_a_few_thousand_calls_self_hosting_loses_and_no_arrivals_are_replayed
     assert own["npv_p50_nusd"] < hosted["npv_p50_nusd"]
     assert own["break_even_calls_month"] > hosted["break_even_calls_month"]
     assert "not replayed" in own["rests_on"]
+    assert "the model costs less below" in own["rests_on"]
     assert made.savings.filter(pl.col("chosen"))["deployment"].item() != "self-hosted"
 
 
 def test_at_millions_of_calls_whole_gpus_win_where_they_are_cheap_and_their_arrivals_were_replayed():
     """1,000 logged calls of 1 in 10,000 are 21M calls a month."""
-    made = planned(busy(1000), rate=1 / 10_000, gpu_l40s_usd_hour=0.3)
+    upkeep = {"self_host_month_usd": 100, "self_host_days": 1}
+    made = planned(busy(1000), rate=1 / 10_000, gpu_l40s_usd_hour=0.3, **upkeep)
     hosted, own = options(made).iter_rows(named=True)
     assert "replayed" in own["rests_on"]
     assert own["npv_p50_nusd"] > hosted["npv_p50_nusd"]

@@ -14,6 +14,7 @@ from benchmarks.slots import bursty_trace
 from slmlens.savings.arrivals import Arrivals
 from slmlens.savings.assumptions import load_assumptions
 from slmlens.savings.catalogue import small_models
+from slmlens.savings.deployments import hosted_break_even
 from slmlens.savings.gpus import gpus, read_gpu_prices, read_gpu_throughput
 from slmlens.savings.montecarlo import Setting, draw_shared
 from slmlens.savings.serving import HOURS_A_MONTH, size, size_least, size_pool
@@ -244,10 +245,12 @@ def test_the_least_is_never_above_what_the_replay_finds():
 
 def test_at_a_dime_a_million_tokens_a_dollar_an_hour_pays_only_above_seven_million_calls():
     """Reference case: 900 in and 120 out at $0.10 a million, against one L40S at $1 an hour, never idle."""
-    known = load_assumptions({"gpu_l40s_usd_hour": 1, "time_per_output_token_ms": 97.1, "gpu_l4_usd_hour": 9})
+    known = load_assumptions(
+        {"gpu_l40s_usd_hour": 1, "time_per_output_token_ms": 97.1, "gpu_l4_usd_hour": 9, "self_host_month_usd": 0}
+    )
     least = size_least(900, 120, LLAMA, known, people_wait=False)
     assert least.gpu == "L40S"
-    calls = least.usd_month[1] / (1020 * 0.10 / 1e6)
+    calls = hosted_break_even(least, 1020 * 0.10 * 1000, known)
     assert 6.9e6 < calls < 7.3e6
     rate = calls / (HOURS_A_MONTH * 3600)
     assert rate == pytest.approx(2.8, abs=0.15)
