@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from slmlens.reporting.headline import calls_a_month
 from slmlens.reporting.money import places_for, usd, usd_about, usd_range
+from slmlens.reporting.picks import capability_words, figure_words, pick_lines, ruled_out_words
 from slmlens.reporting.plain_words import (
     ACTION,
     EVIDENCE,
@@ -93,8 +94,11 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "flips": [sentence(text) for text in task["flips"][:_REASONS]],
         "levers": [_lever(entry) for entry in _further_levers(task)[:_LIST_ITEMS]],
         "ladder": [_rung(rung) for rung in task.get("ladder", ())],
-        "candidates": _candidates(task["candidates"]),
+        "picks": pick_lines(task),
+        "capability": capability_words(task),
+        "candidates": _candidates(task),
         "candidates_left": max(0, len(task["candidates"]) - _LIST_ITEMS),
+        "candidates_out": ruled_out_words(task["candidates"]),
         "failures": [f"{n:,} {_FAILED[status]}" for status, n in task["failures"].items()],
         "skeleton": skeleton(task["skeleton"]),
         "exemplars": list(exemplars),
@@ -222,9 +226,12 @@ def _money(task: Json, summary: Json) -> list[tuple[str, str]]:
     return lines
 
 
-def _candidates(candidates: Sequence[Json]) -> list[Json]:
-    """Return the first few models with their chances in words."""
-    return [{**entry, "chance": _chance_of(entry)} for entry in ranked(candidates)[:_LIST_ITEMS]]
+def _candidates(task: Json) -> list[Json]:
+    """Return the first few models with their chances, and what others measured of them, in words."""
+    return [
+        {**entry, "chance": _chance_of(entry), "measured": figure_words(task, entry)}
+        for entry in ranked(task["candidates"])[:_LIST_ITEMS]
+    ]
 
 
 def ranked(candidates: Sequence[Json]) -> list[Json]:

@@ -133,6 +133,8 @@ def task_record(
         "reasons": list(dict.fromkeys([*row["reasons"], *row["action_reasons"]])),
         "pilot_calls": row["pilot_calls"],
         "candidates": [_rounded(candidate) for candidate in row["candidates"]],
+        "capability": row["capability"],
+        "picks": [_pick(one) for one in row["picks"]],
         "skeleton": row["skeleton"],
         **_saving(row),
         "flips": row["flips"],
@@ -174,6 +176,18 @@ def _parity(estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if estimate is None or estimate["slm"] is None:
         return None
     return {name: estimate[name] if name == "slm" else _short(estimate[name]) for name in _PARITY_FIELDS}
+
+
+def _pick(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": one["kind"],
+        "mode": one["mode"],
+        "slm": one["slm"],
+        **{name: _short(one[name]) for name in ("p_parity", "a_lo90", "a_hi90")},
+        "value_usd": cents(one["value_nusd"]),
+        "ties": one["ties"],
+        "note": one["note"],
+    }
 
 
 def _sum_or_null(name: str) -> pl.Expr:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slmlens.savings.assumptions import Assumptions
+from slmlens.savings.capability import Capability, capability_of, figures_of
 from slmlens.savings.catalogue import SmallModel, small_models
 from slmlens.savings.chances import Beliefs, Graded, basis_of, signals_of
 from slmlens.savings.criteria import Needs, Rejection, rejection, remark
@@ -29,8 +30,10 @@ class Candidates:
     :param accepted: Models that it can take.
     :param rows: A row for every model of the catalogue: ``slm, accepted, criterion, reason`` and, as it is and again
         with ``_tuned``, ``p_parity, a_lo90, a_hi90`` (null where it is ruled out): by its own prior and what the probes
-        say; if it was graded, on all the evidence.
+        say; if it was graded, on all the evidence. ``figure`` is what others measured of it on the kind of work that
+        the task is, as context; null: nothing, or not without thinking.
     :param beliefs: What is believed of the accepted models, by mode; empty where the task has no answer to judge by.
+    :param capability: The kind of work that the task is; None: no benchmark of the catalogue measures it.
     :param verdict: The row of ``VerdictsTable``, in which a mode that named no model holds what is believed of the one
         that it is priced with. The word stays as it is.
     """
@@ -38,6 +41,7 @@ class Candidates:
     accepted: list[SmallModel]
     rows: list[dict[str, object]]
     beliefs: Mapping[str, Beliefs]
+    capability: Capability | None
     verdict: Mapping[str, object]
 
 
@@ -62,11 +66,14 @@ def candidates_of(
         if _names_no_model(verdict[mode]):
             own[mode] = basis.posterior(mode, serving).as_parity(serving.name)
     chances = {mode: _chances(beliefs[mode], verdict[mode]) for mode in beliefs}
+    capability = capability_of(verdict, volume.p99_tokens)
+    figures = figures_of(capability) if capability is not None else {}
     rows = []
     for model in small_models():
         found = {mode: chances[mode].get(model.name, _UNKNOWN) if beliefs else _UNKNOWN for mode in MODES}
-        rows.append(_row(model, ruled_out[model.name], needs, priced.get(model.name, ()), found))
-    return Candidates(accepted, rows, beliefs, {**verdict, **own})
+        row = _row(model, ruled_out[model.name], needs, priced.get(model.name, ()), found)
+        rows.append({**row, "figure": figures.get(model.name)})
+    return Candidates(accepted, rows, beliefs, capability, {**verdict, **own})
 
 
 def needs_of(volume: Volume, verdict: Mapping[str, object]) -> Needs:

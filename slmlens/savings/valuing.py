@@ -9,9 +9,11 @@ import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.candidates import candidates_of
+from slmlens.savings.capability import Capability
 from slmlens.savings.chances import Graded
 from slmlens.savings.montecarlo import Setting, quantile
 from slmlens.savings.options import Option, best_by_action, task_options
+from slmlens.savings.picks import Pick, pick
 from slmlens.savings.volumes import Volume
 from slmlens.suitability.decide import OPEN_FROM, Decision, decide
 
@@ -35,6 +37,8 @@ class Valued:
     chosen: Option
     decision: Decision
     candidates: list[dict[str, object]]
+    capability: Capability | None
+    picks: Sequence[Pick]
     overruled: str | None
 
 
@@ -61,7 +65,17 @@ def value_task(
     overruled = None
     if asked is not None and asked != decision.action and asked in by_action:
         overruled, decision = decision.action, Decision(asked, mode=by_action[asked].mode)
-    return Valued(volume, verdict, options, by_action[decision.action], decision, small.rows, overruled)
+    return Valued(
+        volume=volume,
+        verdict=verdict,
+        options=options,
+        chosen=by_action[decision.action],
+        decision=decision,
+        candidates=small.rows,
+        capability=small.capability,
+        picks=pick(small, volume, setting),
+        overruled=overruled,
+    )
 
 
 def _decide(

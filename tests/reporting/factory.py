@@ -364,12 +364,30 @@ def _action(at: int, s: Spec) -> dict[str, Any]:
                 **dict.fromkeys(("a_lo90", "a_hi90", "a_lo90_tuned", "a_hi90_tuned")),
                 "p_parity": 0.2 if ok else None,
                 "p_parity_tuned": 0.4 if ok else None,
+                "figure": 78.6 if ok else None,
             }
             for m, ok, why in s.candidates
         ],
+        "capability": {
+            "family": "answers of a strict format",
+            "benchmark": "IFEval",
+            "harness": "Open LLM Leaderboard v2",
+            "higher_is_better": True,
+        },
+        "picks": [pick for mode in ("swap", "tuned") for pick in _picks(mode)] if s.candidates else [],
         "flips": list(s.flips),
         "reasons": list(s.action_reasons),
     }
+
+
+def _picks(mode: str) -> list[dict[str, Any]]:
+    known = {"mode": mode, "slm": "Qwen3-8B", "p_parity": 0.42, "a_lo90": 0.6, "a_hi90": 0.97, "ties": ["Phi-4-mini"]}
+    none = dict.fromkeys(("slm", "p_parity", "a_lo90", "a_hi90", "value_nusd"))
+    return [
+        {**none, "mode": mode, "kind": "smallest-safe", "ties": [], "note": "none reaches a chance of parity of 80%"},
+        {**known, "kind": "best-value", "value_nusd": _nusd(1200.0), "note": "highest expected net benefit"},
+        {**known, "kind": "safest", "value_nusd": _nusd(1200.0), "note": "highest chance of parity, grade C"},
+    ]
 
 
 def _rung(
