@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slmlens._version import __version__
 
 if TYPE_CHECKING:
+    from slmlens.backtesting import backtest as backtest
     from slmlens.curation.recall import redaction_recall as redaction_recall
     from slmlens.errors import SlmlensError as SlmlensError
     from slmlens.forgetting import forget as forget
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SlmlensError": "slmlens.errors",
+    "backtest": "slmlens.backtesting",
     "redaction_recall": "slmlens.curation.recall",
     "forget": "slmlens.forgetting",
     "pilot": "slmlens.piloting",

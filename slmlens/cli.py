@@ -217,6 +217,17 @@ def pilot(
 
 
 @app.command()
+def backtest(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
+    split: Annotated[str, typer.Option(help="First UTC day of the later calls, such as 2026-09-15.", metavar="DATE")],
+) -> None:
+    """Hold what the calls before a day would have promised against what the log shows from that day on."""
+    from slmlens.backtesting import backtest as hold
+
+    typer.echo(str(hold(folder, split)))
+
+
+@app.command()
 def forget(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
     session: Annotated[

@@ -29,7 +29,7 @@ DERIVED = (
     "found_assignments.parquet", "taskset.json", "lineage.parquet", "verdicts.parquet", "vectors.npy",
     "vectors.parquet", "map.parquet",
     "evidence.parquet", "evidence_assumptions.parquet", "savings.parquet", "actions.parquet", "assumptions.parquet",
-    "pilots.parquet", "summary.json", "report.html", "report.pdf", "model.xlsx",
+    "pilots.parquet", "backtest.json", "summary.json", "report.html", "report.pdf", "model.xlsx",
 )  # fmt: skip
 """Made from the calls; removed before the texts, and made again where the analysis makes them."""
 KEPT = (

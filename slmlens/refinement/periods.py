@@ -10,6 +10,7 @@ import polars as pl
 from slmlens.curation.forget import used_messages
 from slmlens.errors import SettingError
 from slmlens.results import Calls
+from slmlens.spend.months import MIN_TIMED_SHARE
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ def split_calls(calls: Calls, split: dt.date) -> Periods:
     """Cut a log at the beginning of a UTC day.
 
     :param calls: Any calls; the times decide, in whatever order the rows are.
-    :raises SettingError: If no call has a time, or one side would be empty.
+    :raises SettingError: If under 90 % of the calls have a time, or one side would be empty.
     """
     at = pl.col("started_at")
     begin = dt.datetime.combine(split, dt.time(), dt.UTC)
     first, last = calls.calls.select(at.min(), at.max().alias("last")).row(0)
-    if first is None:
+    timed = float(calls.calls.select(at.is_not_null().mean()).item() or 0.0)
+    if timed < MIN_TIMED_SHARE:
         raise SettingError(
-            "the log has no times, so it can't be cut at a day",
+            f"only {100 * timed:.0f} % of the calls carry a time, so the log can't be cut at a day",
             where="split",
             next_step="export the start time of each call",
         )

@@ -61,19 +61,19 @@ def _files(check: Check) -> list[str]:
     if files.height > 1:
         table.append(["all", "", *(f"{files.get_column(c).sum():,}" for c in columns)])
     others = sum(2 + max(len(line[at]) for line in table) for at in range(1, len(table[0])))
-    return _aligned([[_tail(name, WIDTH - others), *rest] for name, *rest in table], left=2)
+    return aligned([[_tail(name, WIDTH - others), *rest] for name, *rest in table], left=2)
 
 
 def _facts(check: Check) -> list[str]:
-    lines = [_fact("days", _days(check)), *_models(check)]
+    lines = [fact("days", _days(check)), *_models(check)]
     if check.n_steps:
-        lines.append(_fact("declared steps", _steps(check)))
-    lines.append(_fact("repeats", _repeats(check)))
+        lines.append(fact("declared steps", _steps(check)))
+    lines.append(fact("repeats", _repeats(check)))
     if check.rejects.height:
         reasons = [f"{reason} ({n:,})" for reason, n, _ in check.rejects.head(_REASONS_SHOWN).iter_rows()]
         more = check.rejects.height - len(reasons)
-        lines.append(_fact("rejects", "; ".join(reasons) + (f"; and {counted(more, 'more reason')}" if more else "")))
-    lines += [_fact("note", shorten(note, _NOTE_CHARS)) for note in check.notes]
+        lines.append(fact("rejects", "; ".join(reasons) + (f"; and {counted(more, 'more reason')}" if more else "")))
+    lines += [fact("note", shorten(note, _NOTE_CHARS)) for note in check.notes]
     return lines
 
 
@@ -93,7 +93,7 @@ def _models(check: Check) -> list[str]:
         for model, n, priced in check.models.head(_NAMES_SHOWN).iter_rows()
     ]
     more = check.models.height - len(shown)
-    return [_fact("models", ", ".join(shown) + (f" and {more:,} more" if more > 0 else ""))]
+    return [fact("models", ", ".join(shown) + (f" and {more:,} more" if more > 0 else ""))]
 
 
 def _steps(check: Check) -> str:
@@ -141,12 +141,12 @@ def _shares(check: Check) -> list[str]:
         cells = [
             [cell for group in _GROUPS for cell in _cell(group, at, labels, share, formats[0])] for at in range(rows)
         ]
-        return [head, *("  " + line for line in _aligned(cells, left=0, texts=(0, 2, 4), gap="   "))]
+        return [head, *("  " + line for line in aligned(cells, left=0, texts=(0, 2, 4), gap="   "))]
     columns = [*_largest(check, formats), "all"]
     table = [["", *columns]]
     names = [*(["succeeded"] if went < total else []), *(name for group in _GROUPS for name in group)]
     table += [[labels[name], *(_share(share[form, name]) for form in columns)] for name in names]
-    return [head, *("  " + line for line in _aligned(table, left=1))]
+    return [head, *("  " + line for line in aligned(table, left=1))]
 
 
 def _cell(
@@ -177,18 +177,18 @@ def _gaps(check: Check) -> list[str]:
         lines += _gap(gap, several=several)
     told = {gap.label for gap in large[:GAPS_SHOWN]}
     rest = [label for label in dict.fromkeys(gap.label for gap in check.gaps) if label not in told]
-    return [*lines, *([_fact("smaller gaps", ", ".join(rest))] if rest else [])]
+    return [*lines, *([fact("smaller gaps", ", ".join(rest))] if rest else [])]
 
 
 def _gap(gap: Gap, *, several: bool) -> list[str]:
     label = "failed" if gap.field == "succeeded" else gap.label
     name = f"{label}, {percent(gap.share)}" if gap.share is not None else label
     where = f"{', '.join(gap.formats)}: " if several else ""
-    lines = [_fact(name, where + gap.cost)]
+    lines = [fact(name, where + gap.cost)]
     for form, text in gap.switches:
         if several and text.startswith(_NO_SETTING):
             continue
-        lines.append(_fact("", f"> {form + ': ' if several and len(gap.switches) > 1 else ''}{text}"))
+        lines.append(fact("", f"> {form + ': ' if several and len(gap.switches) > 1 else ''}{text}"))
     return lines
 
 
@@ -225,7 +225,7 @@ def _money(check: Check) -> str:
     return seat + text if seat else text[0].upper() + text[1:]
 
 
-def _fact(label: str, text: str) -> str:
+def fact(label: str, text: str) -> str:
     """Return a labelled paragraph, its text in a column of its own."""
     indent = " " * (_LEFT + 2)
     label = f"  {label}"
@@ -240,7 +240,7 @@ def _fact(label: str, text: str) -> str:
     return "\n".join(wrapped)
 
 
-def _aligned(
+def aligned(
     rows: Sequence[Sequence[str]], *, left: int, texts: Sequence[int] | None = None, gap: str = "  "
 ) -> list[str]:
     """Return the rows as lines of even columns; text columns to the left, numbers to the right."""

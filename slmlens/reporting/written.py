@@ -11,6 +11,7 @@ from slmlens.reporting.grid import Grid
 WRITTEN = {
     "report.html": "the report to forward: one file, no script, no outside address",
     "summary.json": "every figure of the report, for programs",
+    "backtest.json": "what the calls before a day would have promised, beside what came",
     "manifest.json": "what was run on what, with which settings, when",
     "calls.parquet": "one row a call: time, model, tokens, price, and which messages it is made of",
     "messages.parquet": "each distinct message once, redacted",
