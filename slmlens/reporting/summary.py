@@ -15,10 +15,11 @@ from slmlens.reporting.accounts import month_record, settle
 from slmlens.reporting.decisions import taken_over_words, unmeasured_words
 from slmlens.reporting.headline import headline, outlook
 from slmlens.reporting.lineage import lineage_record, tasks_in_words
+from slmlens.reporting.money import cents
 from slmlens.reporting.plain_words import GENERAL_LIMITS, GENERAL_METHOD
-from slmlens.reporting.plan_records import share_records
+from slmlens.reporting.plan_records import routing_records, share_records, view_records
 from slmlens.reporting.spend_records import spend_record, tags_record
-from slmlens.reporting.task_records import cents, task_record, task_rows
+from slmlens.reporting.task_records import task_record, task_rows
 from slmlens.reporting.text import counted, visible_tree
 from slmlens.results import Plan
 from slmlens.spend.ledger import Ledger
@@ -85,6 +86,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         },
         "tasks": [
             task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
+            | {"routing": routing_records(row)}
             for row, spend, runrate in money
         ],
         "plan": {
@@ -94,6 +96,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             "coverage": accounts.coverage,
             "pilots": _pilots(plan),
             "shares": share_records(plan, ledger, order),
+            **view_records(plan),
         },
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
