@@ -13,7 +13,7 @@ import polars as pl
 from slmlens.results import Calls
 from slmlens.tasks.directives import directive_codes
 from slmlens.tasks.prompts import PARTS, Prompts
-from slmlens.tasks.shingles import I64, U64, centred_shingles, stable_hash
+from slmlens.tasks.shingles import I64, U64, among, centred_shingles, stable_hash
 
 Sparse = Any  # scipy.sparse.csr_matrix; scipy publishes no stubs
 
@@ -65,7 +65,7 @@ def build_corpus(calls: Calls, prompts: Prompts, *, k_task: int = 3, known: U64 
     content = prompts.variants.get_column("content").to_numpy().astype(np.int64)
     held = _ones(rows, inverse, (uses.rows.height, len(columns)))
     recurs = held.T @ _units_of_rows(uses, pairs, content, k_task) >= k_task
-    recurring = np.flatnonzero(recurs if known is None else recurs | np.isin(columns, known))
+    recurring = np.flatnonzero(recurs if known is None else recurs | among(columns, known))
     part = np.zeros(len(columns), dtype=np.int64)
     part[inverse] = uses.rows.get_column("part").to_numpy()[rows]
     directive = np.zeros(len(columns), dtype=bool)
@@ -94,9 +94,9 @@ def variant_matrix(messages: pl.DataFrame, variants: pl.DataFrame, columns: U64)
     """Return variants x columns for a vocabulary fitted before (``Corpus.hashes``)."""
     uses = _message_uses(variants)
     rows, hashes, _ = _shingle_rows(messages, uses.rows)
-    at = np.minimum(np.searchsorted(columns, hashes), max(len(columns) - 1, 0))
-    known = columns[at] == hashes if len(columns) else np.zeros(len(hashes), dtype=bool)
-    return _by_variant(uses, _ones(rows[known], at[known], (uses.rows.height, len(columns))), variants.height)
+    known = among(hashes, columns)
+    at = np.searchsorted(columns, hashes[known])
+    return _by_variant(uses, _ones(rows[known], at, (uses.rows.height, len(columns))), variants.height)
 
 
 def salted(hashes: U64, part: int) -> U64:
@@ -146,7 +146,7 @@ def _shingle_rows(messages: pl.DataFrame, rows: pl.DataFrame) -> tuple[I64, U64,
     tools = rows.filter(pl.col("part") == TOOLS)
     tool_hashes = salted(np.array([stable_hash(n) for n in tools.get_column("id").to_list()], dtype=np.uint64), TOOLS)
     row = np.concatenate((texts.get_column("row").to_numpy()[at], tools.get_column("row").to_numpy())).astype(np.int64)
-    instructs = np.concatenate((np.isin(words, directive_codes()), np.zeros(len(tool_hashes), dtype=bool)))
+    instructs = np.concatenate((among(words, directive_codes()), np.zeros(len(tool_hashes), dtype=bool)))
     return row, np.concatenate((hashes, tool_hashes)), instructs
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import regex
 
 from slmlens.tasks.corpus import salted
-from slmlens.tasks.shingles import U64, WIDTH, windows, word_codes, word_lists
+from slmlens.tasks.shingles import U64, WIDTH, among, windows, word_codes, word_lists
 
 _PLACEHOLDER = regex.compile(r"<([A-Z_]+):[A-Z2-7]+>")
 _TOKEN = regex.compile(
@@ -90,9 +90,9 @@ def words_of(texts: Sequence[str]) -> list[Words]:
 
 
 def mark(source: Words, core: U64, part: int) -> Marked:
-    """Mark the words of one message that phrases of the core cover."""
+    """Mark the words of one message that phrases of the core, which ascend, cover."""
     fixed = np.zeros(len(source.words) + WIDTH, dtype=bool)
-    starts = np.flatnonzero(np.isin(salted(source.windows, part), core))
+    starts = np.flatnonzero(among(salted(source.windows, part), core))
     for shift in range(WIDTH):
         fixed[starts + shift] = True
     pads = WIDTH // 2

@@ -39,10 +39,14 @@ def word_lists(text: pl.Series) -> pl.Series:
 
     Of a text longer than :data:`MAX_WORDS` the head and the tail are kept.
     """
-    words = pl.col("text").fill_null("").str.replace_all(PLACEHOLDER, " $1 ").str.to_lowercase().str.extract_all(WORD)
-    head_and_tail = pl.concat_list(words.list.head(MAX_WORDS * 2 // 3), words.list.tail(MAX_WORDS // 3))
-    chosen = pl.when(words.list.len() > MAX_WORDS).then(head_and_tail).otherwise(words)
-    return text.to_frame("text").select(chosen.alias("words")).get_column("words")
+    plain = pl.col("text").fill_null("").str.replace_all(PLACEHOLDER, " $1 ").str.to_lowercase()
+    words = text.to_frame("text").select(words=plain.str.extract_all(WORD)).with_row_index("at")
+    is_long = pl.col("words").list.len() > MAX_WORDS
+    long = words.filter(is_long)
+    if long.is_empty():
+        return words.get_column("words")
+    ends = pl.concat_list(pl.col("words").list.head(MAX_WORDS * 2 // 3), pl.col("words").list.tail(MAX_WORDS // 3))
+    return pl.concat([words.filter(~is_long), long.with_columns(words=ends)]).sort("at").get_column("words")
 
 
 def shingle(texts: pl.Series) -> tuple[I64, U64]:
@@ -99,3 +103,14 @@ def windows(codes: U64, lengths: I64) -> tuple[I64, U64]:
         hashed = (hashed ^ padded[first + step]) * _MULTIPLIER
         hashed ^= hashed >> np.uint64(29)
     return rows, hashed
+
+
+def among(hashes: U64, known: U64) -> npt.NDArray[np.bool_]:
+    """Tell of each hash whether it is one of those known.
+
+    :param known: Ascending; few hashes are looked up in many without sorting either.
+    """
+    if not len(known):
+        return np.zeros(len(hashes), dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
+    return found
