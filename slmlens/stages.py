@@ -199,7 +199,8 @@ def plan(verdicts: Verdicts, *, run: Run | None = None, settings: Settings | Non
     settings = on_the_days_prices(settings or Settings(), run)
 
     def compute() -> Plan:
-        return value(verdicts, overrides=settings.assumptions, seed=settings.seed, today=settings.today)  # type: ignore[arg-type]
+        book = price_book(settings, run)
+        return value(verdicts, overrides=settings.assumptions, seed=settings.seed, today=settings.today, book=book)  # type: ignore[arg-type]
 
     if run is None:
         return compute()

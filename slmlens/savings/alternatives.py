@@ -8,7 +8,8 @@ from importlib import resources
 
 import polars as pl
 
-from slmlens.spend.price import listed_model, price_calls
+from slmlens.spend.price import price_calls
+from slmlens.spend.price_book import Named, PriceBook, open_book
 from slmlens.tables import AssumptionsTable, checked
 
 _FIRST_PARTY = frozenset({"openai", "azure", "anthropic", "google", "mistral"})
@@ -21,15 +22,17 @@ def smaller_models() -> dict[str, str]:
     return dict(rows.iter_rows())
 
 
-def smaller_model_costs(calls: pl.DataFrame, *, today: dt.date | None) -> pl.DataFrame:
+def smaller_model_costs(calls: pl.DataFrame, *, today: dt.date | None, book: PriceBook | None = None) -> pl.DataFrame:
     """Return ``call_id, smaller, smaller_nusd``: each call at its vendor's next smaller model, at today's price.
 
     Calls whose model has none, or that have no price, are left out. The same tokens are assumed.
 
     :param calls: ``CallsTable``, priced.
+    :param book: Where prices are from; None: the public lists. Calls keep the book they were priced with.
     """
+    book = book or open_book()
     names = calls.select("provider", "model", "model_requested").unique(maintain_order=True)
-    found = [_smaller(*row) for row in names.iter_rows()]
+    found = [_smaller(book.named(*row)) for row in names.iter_rows()]
     table = names.with_columns(
         pl.Series("_provider", [f[0] if f else None for f in found], pl.String),
         pl.Series("smaller", [f[1] if f else None for f in found], pl.String),
@@ -39,16 +42,18 @@ def smaller_model_costs(calls: pl.DataFrame, *, today: dt.date | None) -> pl.Dat
         .filter(pl.col("smaller").is_not_null() & pl.col("runrate_nusd").is_not_null())
         .with_columns(provider=pl.col("_provider"), model=pl.col("smaller"), model_requested=pl.lit(None, pl.String))
     )
-    return price_calls(moved, today=today).select("call_id", "smaller", smaller_nusd="runrate_nusd")
+    return price_calls(moved, today=today, book=book).select("call_id", "smaller", smaller_nusd="runrate_nusd")
 
 
-def batch_costs(calls: pl.DataFrame, *, today: dt.date | None) -> pl.DataFrame:
+def batch_costs(calls: pl.DataFrame, *, today: dt.date | None, book: PriceBook | None = None) -> pl.DataFrame:
     """Return ``call_id, batch_nusd``: each call at its vendor's batch rate, at today's price; null where unpriced."""
-    priced = price_calls(calls.with_columns(batch=pl.lit(value=True)), today=today)
+    priced = price_calls(calls.with_columns(batch=pl.lit(value=True)), today=today, book=book)
     return priced.select("call_id", batch_nusd="runrate_nusd")
 
 
-def cached_costs(calls: pl.DataFrame, prefix: pl.DataFrame, *, today: dt.date | None) -> pl.DataFrame:
+def cached_costs(
+    calls: pl.DataFrame, prefix: pl.DataFrame, *, today: dt.date | None, book: PriceBook | None = None
+) -> pl.DataFrame:
     """Return ``call_id, cached_nusd``: each call with its repeated prefix read from the vendor's prompt cache.
 
     :param prefix: ``call_id, prefix_tokens``: tokens of the prefix that a call could read from the cache.
@@ -57,7 +62,7 @@ def cached_costs(calls: pl.DataFrame, prefix: pl.DataFrame, *, today: dt.date | 
     moved = calls.join(prefix, on="call_id").with_columns(
         cached_tokens=pl.max_horizontal(pl.col("cached_tokens").fill_null(0), could).cast(pl.Int64)
     )
-    return price_calls(moved, today=today).select("call_id", cached_nusd="runrate_nusd")
+    return price_calls(moved, today=today, book=book).select("call_id", cached_nusd="runrate_nusd")
 
 
 def smaller_model_assumption() -> pl.DataFrame:
@@ -79,8 +84,8 @@ def _rows() -> pl.DataFrame:
     return pl.read_csv(text).sort("model")
 
 
-def _smaller(provider: str | None, model: str | None, requested: str | None) -> tuple[str, str] | None:
-    listed = listed_model(provider, model) or listed_model(provider, requested)
-    if listed is None or listed[0] not in _FIRST_PARTY or listed[1] not in smaller_models():
+def _smaller(named: Named) -> tuple[str, str] | None:
+    listing = None if named.main is None else named.main.listing
+    if listing is None or listing.provider.id not in _FIRST_PARTY or listing.model.id not in smaller_models():
         return None
-    return listed[0], smaller_models()[listed[1]]
+    return str(listing.provider.id), smaller_models()[listing.model.id]

@@ -11,6 +11,7 @@ from slmlens.results import Tasks
 from slmlens.savings.alternatives import batch_costs, cached_costs
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.volumes import Volume, billed
+from slmlens.spend.price_book import PriceBook
 
 Lever = dict[str, object]
 
@@ -28,12 +29,14 @@ def task_levers(
     *,
     per_month: float | None,
     today: dt.date | None = None,
+    book: PriceBook | None = None,
 ) -> dict[str, list[Lever]]:
     """Return the levers of each task that has any: ``name``, ``saving_month_nusd`` (None: no month), ``note``.
 
     :param tasks: Tasks over priced calls.
     :param volumes: Their volumes.
     :param per_month: Factor from the log to 30 days; None: no month can be stated.
+    :param book: Where prices are from; None: the public lists.
     """
     placed = (
         tasks.calls.calls.filter(billed())
@@ -42,8 +45,8 @@ def task_levers(
     )
     found: dict[str, list[Lever]] = {}
     for name, note, saved in (
-        ("prompt caching", _CACHING_NOTE, _caching(tasks, placed, assumptions, today)),
-        ("batch rate", _BATCH_NOTE, _batch(placed, volumes, today)),
+        ("prompt caching", _CACHING_NOTE, _caching(tasks, placed, assumptions, today, book)),
+        ("batch rate", _BATCH_NOTE, _batch(placed, volumes, today, book)),
     ):
         for task_id, nusd, before in saved.sort("task_id").iter_rows():
             if nusd > _WORTH_A_LINE * before:
@@ -59,7 +62,9 @@ _CACHING_NOTE = (
 _BATCH_NOTE = "no person waits for the answer; only if it may take up to 24 hours"
 
 
-def _caching(tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today: dt.date | None) -> pl.DataFrame:
+def _caching(
+    tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today: dt.date | None, book: PriceBook | None
+) -> pl.DataFrame:
     """Return ``task_id``, what reading the common first message from the cache saves, and what the calls cost."""
     size = tasks.calls.messages.select(
         pl.col("message_id").alias("first"),
@@ -86,11 +91,13 @@ def _caching(tasks: Tasks, placed: pl.DataFrame, assumptions: Assumptions, today
     prefix = calls.select(
         "call_id", pl.when("_warm").then("prefix_tokens").otherwise(0).fill_null(0).alias("prefix_tokens")
     )
-    costs = cached_costs(calls.drop("prefix_tokens"), prefix, today=today)
+    costs = cached_costs(calls.drop("prefix_tokens"), prefix, today=today, book=book)
     return _sums(calls, costs, "cached_nusd")
 
 
-def _batch(placed: pl.DataFrame, volumes: Mapping[str, Volume], today: dt.date | None) -> pl.DataFrame:
+def _batch(
+    placed: pl.DataFrame, volumes: Mapping[str, Volume], today: dt.date | None, book: PriceBook | None
+) -> pl.DataFrame:
     """Return ``task_id``, what the batch rate saves, and what the calls cost, for tasks that no person waits for."""
     patient = [
         volume.task_id
@@ -98,7 +105,7 @@ def _batch(placed: pl.DataFrame, volumes: Mapping[str, Volume], today: dt.date |
         if (volume.machine_only or 0.0) >= WITHOUT_PEOPLE and (volume.steps_per_session or 1.0) <= ONE_SHOT_STEPS
     ]
     calls = placed.filter(pl.col("task_id").is_in(patient) & ~pl.col("batch"))
-    return _sums(calls, batch_costs(calls, today=today), "batch_nusd")
+    return _sums(calls, batch_costs(calls, today=today, book=book), "batch_nusd")
 
 
 def _sums(calls: pl.DataFrame, costs: pl.DataFrame, column: str) -> pl.DataFrame:

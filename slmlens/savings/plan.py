@@ -28,6 +28,7 @@ from slmlens.savings.views import decision_views, routing_rows
 from slmlens.savings.volumes import billed, task_volumes
 from slmlens.savings.wording import flips, money_reasons
 from slmlens.spend.months import Month, estimate_month
+from slmlens.spend.price_book import PriceBook
 from slmlens.suitability.decide import MIGRATE_FROM, Decision
 from slmlens.tables import ActionsTable, AssumptionsTable, SavingsTable, checked
 
@@ -41,6 +42,7 @@ def plan(
     seed: int = 0,
     draws: int = 4000,
     today: dt.date | None = None,
+    book: PriceBook | None = None,
     excluded: Collection[str] = (),
 ) -> Plan:
     """Return what to do with each task and what it is worth.
@@ -56,6 +58,7 @@ def plan(
     :param seed: Seed of the draws; the same log and seed give the same plan, in any row order.
     :param draws: Simulated futures, at least 100.
     :param today: Day of the prices of alternatives, and from which commitments count; default: today.
+    :param book: Where prices are from: the one that the calls were priced with; None: the public lists.
     :param excluded: Ids of further tasks or calls to set aside, beside those that people's decisions name.
     :raises SettingError: If an assumption or the number of draws is not allowed.
     """
@@ -64,11 +67,11 @@ def plan(
     assumptions = load_assumptions(overrides, today=today)
     tasks = verdicts.tasks
     month = estimate_month(tasks.calls.calls, sampling_rate=tasks.calls.sampling_rate)
-    volumes = task_volumes(tasks, month, today=today)
+    volumes = task_volumes(tasks, month, today=today, book=book)
     traffic = Traffic(tasks, assumptions.central("traffic_growth"))
     setting = Setting(assumptions, draw_shared(assumptions, month, seed=seed, draws=draws), seed, traffic)
-    smaller = _smaller_savings(verdicts, today)
-    levers = task_levers(tasks, volumes, assumptions, per_month=month.per_month, today=today)
+    smaller = _smaller_savings(verdicts, today, book)
+    levers = task_levers(tasks, volumes, assumptions, per_month=month.per_month, today=today, book=book)
     rows = {str(row["task_id"]): row for row in verdicts.verdicts.sort("task_id").iter_rows(named=True)}
     aside, asked, graded = tasks.set_aside | set(excluded), tasks.asked, graded_models(verdicts.evidence)
     valued = [
@@ -96,11 +99,11 @@ def plan(
     )
 
 
-def _smaller_savings(verdicts: Verdicts, today: dt.date | None) -> dict[str, tuple[str, float]]:
+def _smaller_savings(verdicts: Verdicts, today: dt.date | None, book: PriceBook | None) -> dict[str, tuple[str, float]]:
     """Return, by task, the vendor's smaller model (the commonest) and the mean saving a billed call in nano-USD."""
     tasks = verdicts.tasks
     calls = tasks.calls.calls.filter(billed())
-    costs = smaller_model_costs(calls, today=today)
+    costs = smaller_model_costs(calls, today=today, book=book)
     placed = calls.select("call_id", "runrate_nusd").join(tasks.assignments.select("call_id", "task_id"), on="call_id")
     saved = (pl.col("runrate_nusd") - pl.col("smaller_nusd")).fill_null(0).mean()
     rows = (

@@ -11,6 +11,7 @@ import polars as pl
 from slmlens.results import Tasks
 from slmlens.spend.months import MONTH_DAYS, Month
 from slmlens.spend.price import price_calls
+from slmlens.spend.price_book import PriceBook
 
 _TOOL_SHARE = 0.01
 
@@ -84,12 +85,15 @@ class Volume:
         return self.priced_calls > 0 and self.billed_calls == 0
 
 
-def task_volumes(tasks: Tasks, month: Month, *, today: dt.date | None = None) -> dict[str, Volume]:
+def task_volumes(
+    tasks: Tasks, month: Month, *, today: dt.date | None = None, book: PriceBook | None = None
+) -> dict[str, Volume]:
     """Return the volume of every task, by task id.
 
     :param tasks: Tasks over priced calls.
     :param month: The month estimate of the whole log: all tasks share its window, so they add up to it.
     :param today: Day from which commitments count, and of the prices; default: today.
+    :param book: Where prices are from; None: the public lists.
     """
     placed = tasks.calls.calls.join(
         tasks.assignments.filter(pl.col("task_id").is_not_null()).select("call_id", "task_id"), on="call_id"
@@ -99,7 +103,7 @@ def task_volumes(tasks: Tasks, month: Month, *, today: dt.date | None = None) ->
     rows = known.join(sums, on="task_id", how="left").sort("task_id").iter_rows(named=True)
     billed_calls = placed.filter(billed())
     prepaid = _commitments(billed_calls, today or dt.datetime.now(dt.UTC).date())
-    cache_saves = _cache_saves(billed_calls, today)
+    cache_saves = _cache_saves(billed_calls, today, book)
     return {
         row["task_id"]: replace(
             _volume(row, month.per_month),
@@ -132,7 +136,7 @@ def _commitments(calls: pl.DataFrame, today: dt.date) -> dict[str, tuple[tuple[f
     return found
 
 
-def _cache_saves(calls: pl.DataFrame, today: dt.date | None) -> dict[str, float]:
+def _cache_saves(calls: pl.DataFrame, today: dt.date | None, book: PriceBook | None) -> dict[str, float]:
     """Return by task what reading from the prompt cache saves a call that does, at the mean call of each model."""
     tokens = ["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"]
     kinds = ["task_id", "provider", "model", "model_requested"]
@@ -143,7 +147,7 @@ def _cache_saves(calls: pl.DataFrame, today: dt.date | None) -> dict[str, float]
         pl.all().exclude(*kinds, *tokens).first(),
     )
     fresh = usual.with_columns(cached_tokens=pl.lit(0, pl.Int64))
-    both = [price_calls(frame, today=today).get_column("runrate_nusd") for frame in (usual, fresh)]
+    both = [price_calls(frame, today=today, book=book).get_column("runrate_nusd") for frame in (usual, fresh)]
     saved = usual.select("task_id", "_n").with_columns(_saved=both[1] - both[0]).drop_nulls()
     summed = saved.group_by("task_id").agg((pl.col("_saved") * pl.col("_n")).sum() / pl.col("_n").sum())
     return dict(summed.iter_rows())
