@@ -61,13 +61,21 @@ def worth(shared: Shared, flows: Flows) -> Worth:
     ``NPV = -work + sum over months of (saving x (1 - price decline)^t - loss - standing cost) / (1 + discount)^t``. A
     share of the calls under a commitment neither saves nor costs anything until that ends.
     """
-    people = NUSD_PER_USD * shared.people
+    return after_work(shared, flows, running(shared, flows))
+
+
+def after_work(shared: Shared, flows: Flows, before: Worth) -> Worth:
+    """Return what an option is worth from what it would be worth without its one-off work: a pilot shares that."""
+    return Worth(before.monthly, before.npv - spent_once(shared, flows))
+
+
+def running(shared: Shared, flows: Flows) -> Worth:
+    """Return :func:`worth` without the one-off work."""
     falling, flat, working = _discounted_months(shared, flows.open_share)
     first = 1.0 if flows.open_share is None else float(flows.open_share[0])
     standing = _standing(shared, flows)
     monthly = flows.holds * (first * (flows.saving - flows.loss) - float(first > 0) * standing)
-    later = flows.saving * falling - flows.loss * flat - standing * working - flows.once_usd * people
-    return Worth(monthly, flows.holds * later - flows.before_usd * people)
+    return Worth(monthly, flows.holds * (flows.saving * falling - flows.loss * flat - standing * working))
 
 
 def spent_once(shared: Shared, flows: Flows) -> np.ndarray:
@@ -89,18 +97,15 @@ def payback_draws(shared: Shared, flows: Sequence[Flows], once: np.ndarray) -> n
     return _payback_at_once(saving, once, monthly, shared.decline)
 
 
-def payback_months(gross: float, once: float, monthly: float, decline_year: float) -> float | None:
-    """Return the month in which the saving has repaid the work, with prices falling; None: not within ten years.
+def payback_months(gross: np.ndarray, once: np.ndarray, monthly: np.ndarray, decline_year: float) -> np.ndarray:
+    """Return the month in which the saving of each option has repaid its work; infinite: not within ten years.
 
-    :param gross: Saving on calls in the first month.
+    :param gross: Saving on calls in the first month; it falls with prices.
     :param once: One-off cost.
     :param monthly: Cost a month.
     :param decline_year: Yearly decline of prices.
     """
-    found = float(
-        _payback_at_once(np.array([gross]), np.array([once]), np.array([monthly]), np.array([decline_year]))[0]
-    )
-    return found if np.isfinite(found) else None
+    return _payback_at_once(gross, once, monthly, np.full(gross.shape, decline_year))
 
 
 def _discounted_months(shared: Shared, open_share: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | float, float]:

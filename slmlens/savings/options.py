@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from slmlens.savings.assumptions import Assumptions
-from slmlens.savings.cash_flows import Flows, Worth, worth
+from slmlens.savings.cash_flows import Flows, Worth, after_work, running
 from slmlens.savings.catalogue import SmallModel, nearest, small_models
 from slmlens.savings.deployments import Deployment, deployments
 from slmlens.savings.montecarlo import Setting, draw_agreement, draw_ranks, draw_volume
@@ -232,8 +232,7 @@ def _to_slm(mode: str, slm: SmallModel, quality: _Quality, case: _Case) -> list[
     options = []
     for deployment in deployments(slm, mode, case.volume, case.setting):
         move = _to_deployment(verb, deployment, mode, slm, quality, case)
-        options.append(_option(f"migrate-{verb}", move, case, pilot=False))
-        options.append(_option(f"pilot-{verb}", move, case, pilot=True))
+        options += _options(move, case, [(f"migrate-{verb}", False), (f"pilot-{verb}", True)])
     return options
 
 
@@ -267,18 +266,40 @@ def _to_smaller(smaller_saving: tuple[str, float], quality: _Quality, case: _Cas
 
 
 def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
-    assumptions = case.setting.assumptions
-    before = assumptions.once_usd("pilot") if pilot else 0.0
+    return _options(move, case, [(action, pilot)])[0]
+
+
+def _options(move: _Move, case: _Case, actions: Sequence[tuple[str, bool]]) -> list[Option]:
+    """Return an option of a move for each (action, whether a pilot comes first)."""
+    assumptions, shared = case.setting.assumptions, case.setting.shared
     once = assumptions.once_usd(move.what) + move.once_usd
     monthly = assumptions.monthly_usd(move.what) + move.month_usd
-    flows = _flows(move, case, before=before, once=once, monthly=monthly, pilot=pilot)
+    moved = _flows(move, case, once=once, monthly=monthly)
+    runs = None if moved is None else running(shared, moved)
+    options = []
+    for action, pilot in actions:
+        before = assumptions.once_usd("pilot") if pilot else 0.0
+        flows = moved
+        if moved is not None and not pilot:
+            # Without a pilot the work is spent before anyone knows whether parity holds.
+            flows = replace(moved, before_usd=once, once_usd=0.0)
+        elif moved is not None:
+            flows = replace(moved, before_usd=before)
+        worth = _keep(case).worth if flows is None or runs is None else after_work(shared, flows, runs)
+        options.append(_as_option(action, move, case, worth, flows, one_off=before + once, monthly=monthly))
+    return options
+
+
+def _as_option(
+    action: str, move: _Move, case: _Case, worth: Worth | None, flows: Flows | None, *, one_off: float, monthly: float
+) -> Option:
     return Option(
         action=action,
         deployment=move.deployment,
         mode=move.mode,
         slm=move.slm,
-        worth=_keep(case).worth if flows is None else worth(case.setting.shared, flows),
-        one_off_usd=before + once,
+        worth=worth,
+        one_off_usd=one_off,
         monthly_usd=monthly + move.fixed_usd,
         saved_nusd=_central(move, case.volume),
         wrong_nusd=0.0 if move.loss is None or case.volume.seat_only else move.loss.central,
@@ -291,18 +312,16 @@ def _option(action: str, move: _Move, case: _Case, *, pilot: bool) -> Option:
     )
 
 
-def _flows(move: _Move, case: _Case, *, before: float, once: float, monthly: float, pilot: bool) -> Flows | None:
-    """Return the flows of a move; None: no month, no price, or a seat plan pays all of it."""
+def _flows(move: _Move, case: _Case, *, once: float, monthly: float) -> Flows | None:
+    """Return the flows of a move after a pilot; None: no month, no price, or a seat plan pays all of it."""
     if case.calls is None or case.volume.seat_only:
         return None
-    # Without a pilot the work is spent before anyone knows whether parity holds.
-    early, late = (before, once) if pilot else (once, 0.0)
     return Flows(
         saving=case.calls * move.saved,
         loss=0.0 if move.loss is None else case.calls * move.loss.drawn,
         holds=move.holds,
-        before_usd=early,
-        once_usd=late,
+        before_usd=0.0,
+        once_usd=once,
         monthly_usd=monthly,
         fixed=move.fixed_drawn * NUSD_PER_USD,
         open_share=case.open_share,

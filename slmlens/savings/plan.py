@@ -21,7 +21,7 @@ from slmlens.savings.levers import Lever, task_levers
 from slmlens.savings.montecarlo import Setting, draw_shared
 from slmlens.savings.options import best_by_action
 from slmlens.savings.pilot_plan import pilot_rows, pilot_table
-from slmlens.savings.savings_rows import savings_row
+from slmlens.savings.savings_rows import savings_rows
 from slmlens.savings.totals import READY, plan_total
 from slmlens.savings.valuing import Valued, cacheable, chance, rare_unmeasured, value_task
 from slmlens.savings.views import decision_views, routing_rows
@@ -117,12 +117,7 @@ def _smaller_savings(verdicts: Verdicts, today: dt.date | None, book: PriceBook 
 
 
 def _savings(valued: Sequence[Valued], setting: Setting) -> pl.DataFrame:
-    rows = [
-        savings_row(option, task.volume, setting, chosen=option is task.chosen)
-        for task in valued
-        for option in task.options
-    ]
-    return checked(SavingsTable, pl.DataFrame(rows, SavingsTable.create_empty().schema))
+    return checked(SavingsTable, pl.DataFrame(savings_rows(valued, setting), SavingsTable.create_empty().schema))
 
 
 def _actions(

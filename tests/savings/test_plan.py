@@ -339,9 +339,14 @@ def test_too_few_draws_are_refused():
         planned({"t": steady(20, 20)}, draws=3)
 
 
+def payback(gross, once, monthly, decline):
+    found = payback_months(np.array([gross]), np.array([once]), np.array([monthly]), decline)
+    return found.item()
+
+
 def test_payback_is_the_month_in_which_the_work_is_repaid():
-    assert payback_months(1000, 3000, 0, 0) == pytest.approx(3)
-    assert payback_months(1000, 3000, 250, 0) == pytest.approx(4)
-    assert payback_months(100, 3000, 200, 0) is None
-    slower = [payback_months(1000, 6000, 100, decline) for decline in (0, 0.2, 0.6)]
+    assert payback(1000, 3000, 0, 0) == pytest.approx(3)
+    assert payback(1000, 3000, 250, 0) == pytest.approx(4)
+    assert payback(100, 3000, 200, 0) == np.inf
+    slower = [payback(1000, 6000, 100, decline) for decline in (0, 0.2, 0.6)]
     assert all(a < b for a, b in itertools.pairwise(slower))
