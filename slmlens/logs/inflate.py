@@ -20,13 +20,15 @@ DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, zstd.ZstdError)
 BUFFER = 1 << 20
 """Bytes read at a time."""
 
+PARQUET = b"PAR1"
+"""How a Parquet file begins."""
+
 _PEEK = 1 << 13
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BINARY_SHARE = 10  # one byte in so many may be NUL: a rotated log can begin with some, UTF-16 has every second one
 _UNREAD = (
     (b"PK\x03\x04", "a zip archive without the ending .zip; rename it, or unpack it first, if it holds logs"),
-    (b"PAR1", "a parquet file is not read yet; export it as JSON lines"),
     (b"BZh", "a bzip2 file is not read; decompress it first"),
     (b"\xfd7zXZ", "an xz file is not read; decompress it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive is not read; unpack it first"),
@@ -58,7 +60,8 @@ def inflated(stored: io.BufferedReader[Any]) -> tuple[io.BufferedReader[Any], bo
         start = stream.peek(_PEEK)[:_PEEK]
         if start.startswith((_GZIP, _ZSTD)):
             raise SkippedFileError("it was compressed twice; decompress it once first")
-    _refuse_by(start, compressed=compressed)
+    if not start.startswith(PARQUET):
+        _refuse_by(start, compressed=compressed)
     return stream, compressed
 
 

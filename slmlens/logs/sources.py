@@ -14,9 +14,10 @@ from typing import Any
 
 from slmlens.errors import InputError
 from slmlens.logs.archives import MAGIC, archive_members, open_member
-from slmlens.logs.inflate import BUFFER, DAMAGED, SkippedFileError, inflated
+from slmlens.logs.inflate import BUFFER, DAMAGED, PARQUET, SkippedFileError, inflated
 from slmlens.logs.limits import LIMITS, Limits
 from slmlens.logs.records import PEEKED_RECORDS, Item, read_items
+from slmlens.logs.tabular import CSV_ENDINGS, csv_items, parquet_items
 from slmlens.logs.yaml_documents import ENDINGS, yaml_items
 
 __all__ = [
@@ -103,7 +104,8 @@ def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
     """Open a file and read as far as its format can be recognised.
 
     Records are the lines of JSON lines, the elements of a JSON array (or of an object such as ``{data: []}``), or a
-    single JSON object. Blank lines are no records.
+    single JSON object; the rows of a CSV or Parquet file; the interactions of a cassette in YAML. Blank lines are no
+    records.
 
     :param source: The file.
     :param limits: How large its lines, a document and the whole may be.
@@ -124,10 +126,7 @@ def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
         def position() -> int:
             return raw.tell() - start
 
-        if source.name.lower().removesuffix(".gz").endswith(ENDINGS):
-            head, items = yaml_items(stream, limits)
-        else:
-            head, items = read_items(stream, limits, position if compressed or deflated else None)
+        head, items = _records(source, stream, limits, position if compressed or deflated else None)
     except DAMAGED:
         raw.close()
         raise SkippedFileError("the compressed file is damaged at its start") from None
@@ -135,6 +134,21 @@ def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
         raw.close()
         raise
     return Opened(head, items, position, raw.close)
+
+
+def _records(
+    source: Source, stream: io.BufferedReader[Any], limits: Limits, consumed: Callable[[], int] | None
+) -> tuple[list[Item], Iterator[Item]]:
+    """Return the first records and all records of a file, by what kind of file it is."""
+    name = source.name.lower().removesuffix(".gz").removesuffix(".zst")
+    if stream.peek(len(PARQUET))[: len(PARQUET)] == PARQUET:
+        plain = source.member is None and consumed is None
+        return parquet_items(source.path if plain else None, stream, limits)
+    if name.endswith(CSV_ENDINGS):
+        return csv_items(stream, limits, tabs=name.endswith(".tsv"))
+    if name.endswith(ENDINGS):
+        return yaml_items(stream, limits)
+    return read_items(stream, limits, consumed)
 
 
 def walk(folder: Path) -> Iterator[Path]:

@@ -32,7 +32,7 @@ GOOD = orjson.dumps(pair())
         (b"PK\x03\x04....", "zip"),
         (gzip.compress(gzip.compress(GOOD), mtime=0), "compressed twice"),
         (gzip.compress(b"PK\x03\x04....", mtime=0), "zip"),
-        (b"PAR1\x15", "parquet"),
+        (b"PAR1\x15", "parquet file is damaged"),
         (zstd.compress(GOOD)[:12], "damaged"),
         ("{}\n".encode("utf-16-le"), "binary"),
         (b"name,age\nana,3\n", "JSON object"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slmlens.logs.formats import (
-    phoenix,
     atif,
     bedrock,
     claude_code,
@@ -20,6 +19,7 @@ from slmlens.logs.formats import (
     openai_pairs,
     openhands,
     otlp,
+    phoenix,
     smolagents,
     swe_agent,
     tau_bench,
