@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from slmlens.errors import ContractError
-from slmlens.reporting.money import apportion, dollars, money_unit, rounded, usd_about, usd_month
-from slmlens.reporting.task_records import bucket_of, cents
+from slmlens.reporting.money import apportion, cents, dollars, money_unit, rounded, usd_about, usd_month
+from slmlens.reporting.task_records import bucket_of
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.months import Month
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from slmlens.reporting.deployment_records import deployment_lines
 from slmlens.reporting.headline import calls_a_month
 from slmlens.reporting.money import places_for, usd, usd_about, usd_range
 from slmlens.reporting.picks import capability_words, figure_words, pick_lines, ruled_out_words
@@ -95,6 +96,7 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "levers": [_lever(entry) for entry in _further_levers(task)[:_LIST_ITEMS]],
         "ladder": [_rung(rung) for rung in task.get("ladder", ())],
         "picks": pick_lines(task),
+        "deployments": deployment_lines(task),
         "capability": capability_words(task),
         "candidates": _candidates(task),
         "candidates_left": max(0, len(task["candidates"]) - _LIST_ITEMS),

@@ -65,6 +65,14 @@ def usd(value: float, places: int | None = None) -> str:
     return f"{_sign(value)}${abs(value):,.{decimals}f}"
 
 
+def cents(nusd: int | None) -> float | None:
+    """Return an estimate in US dollars: cents, or under ten dollars four decimals."""
+    if nusd is None:
+        return None
+    usd = nusd / NUSD_PER_USD
+    return round(usd, 2 if abs(usd) >= 10 else 4)  # noqa: PLR2004  the same step as money_unit
+
+
 def usd_about(value: float, digits: int = 2) -> str:
     """Return a figure to so many significant digits, so that it claims no precision it lacks: ``$1,200``."""
     if value == 0 or not math.isfinite(value):

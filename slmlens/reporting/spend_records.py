@@ -7,8 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from slmlens.reporting.money import apportion, dollars, money_unit, rounded
-from slmlens.reporting.task_records import cents
+from slmlens.reporting.money import apportion, cents, dollars, money_unit, rounded
 from slmlens.spend.invoice import Invoice
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.tags import TagTotals

@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from slmlens.reporting.deployment_records import deployment_records, deployments_by_task
+from slmlens.reporting.money import cents
 from slmlens.results import Plan, Tasks
-from slmlens.tables import FAILURES, NUSD_PER_USD
+from slmlens.tables import FAILURES
 
 _RANGE = ("p10", "p50", "p90")
 _PARITY_FIELDS = ("slm", "a_p50", "a_lo90", "a_hi90", "a_lo80", "a_hi80", "p_parity")
@@ -37,8 +39,8 @@ def task_rows(plan: Plan, by_task: pl.DataFrame) -> pl.DataFrame:
 
     :param by_task: Of the ledger; a task that a person set aside as a whole is left out, its money being ``excluded``.
     :return: One row a task, largest run-rate first: ``TasksTable``, ``VerdictsTable``, ``ActionsTable`` (its reasons as
-        ``action_reasons``), :func:`telling_option`, :func:`call_figures`, ``spend_nusd`` and ``runrate_nusd`` (null:
-        no call priced).
+        ``action_reasons``), :func:`telling_option`, ``deployments``, :func:`call_figures`, ``spend_nusd`` and
+        ``runrate_nusd`` (null: no call priced).
     """
     actions = plan.actions.drop("evidence").rename({"reasons": "action_reasons"})
     money = by_task.filter(~pl.col("excluded")).select("task_id", "spend_nusd", "runrate_nusd")
@@ -47,6 +49,7 @@ def task_rows(plan: Plan, by_task: pl.DataFrame) -> pl.DataFrame:
         .join(actions, on="task_id", how="inner", validate="1:1")
         .join(money, on="task_id", how="inner", validate="1:1")
         .join(telling_option(plan.savings), on="task_id", how="left", validate="1:1")
+        .join(deployments_by_task(plan.savings), on="task_id", how="left", validate="1:1")
         .join(call_figures(plan.tasks), on="task_id", how="left", validate="1:1")
         .sort(pl.col("runrate_nusd").fill_null(-1), "n_calls", "task_id", descending=[True, True, False])
     )
@@ -135,18 +138,11 @@ def task_record(
         "candidates": [_rounded(candidate) for candidate in row["candidates"]],
         "capability": row["capability"],
         "picks": [_pick(one) for one in row["picks"]],
+        "deployments": deployment_records(row["deployments"]),
         "skeleton": row["skeleton"],
         **_saving(row),
         "flips": row["flips"],
     }
-
-
-def cents(nusd: int | None) -> float | None:
-    """Return an estimate in US dollars: cents, or under ten dollars four decimals."""
-    if nusd is None:
-        return None
-    usd = nusd / NUSD_PER_USD
-    return round(usd, 2 if abs(usd) >= 10 else 4)  # noqa: PLR2004  the same step as money_unit
 
 
 def _saving(row: Mapping[str, Any]) -> dict[str, Any]:
