@@ -176,7 +176,7 @@ def task_options(
 
 
 def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: Assumptions) -> SmallModel | None:
-    """Return the model whose price counts: the one the evidence names; else one of its size, rather larger.
+    """Return the model whose price counts: the one the evidence names; else a hosted one of its size, rather larger.
 
     :param parity: ``swap`` or ``tuned`` of a verdict, or None.
     """
@@ -186,7 +186,8 @@ def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: A
             return model
     known = [model for model in small_models() if model.name == named]
     size = known[0].active_b if known else assumptions.central("reference_params_b")
-    return nearest([model for model in accepted if model.active_b >= 0.95 * size], size) or nearest(accepted, size)
+    on_offer = [model for model in accepted if model.hosted] or list(accepted)
+    return nearest([model for model in on_offer if model.active_b >= 0.95 * size], size) or nearest(on_offer, size)
 
 
 def break_even_calls(option: Option, horizon_months: float) -> float | None:
