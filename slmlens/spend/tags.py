@@ -11,6 +11,9 @@ from slmlens.errors import ContractError, SettingError
 
 _LISTED = 8
 
+_PROJECT = "project"
+"""Where no call has a tag of this key, the declared service or project of a call is its value."""
+
 
 @dataclass(frozen=True)
 class TagTotals:
@@ -38,7 +41,10 @@ def tag_totals(calls: pl.DataFrame, assignments: pl.DataFrame, key: str) -> TagT
     :raises SettingError: If no call carries the tag.
     """
     check_tag(calls, key)
-    placed = calls.with_columns(tag_value(key).alias("value")).join(
+    tagged = calls.with_columns(tag_value(key).alias("value"))
+    if key == _PROJECT and tagged.get_column("value").count() == 0:
+        tagged = tagged.with_columns(value="service")
+    placed = tagged.join(
         assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
     )
     found = TagTotals(key, _summed(placed, ["value"]), _summed(placed, ["value", "task_id"]))
@@ -64,9 +70,12 @@ def check_tag(calls: pl.DataFrame, key: str | None) -> None:
 
 
 def tag_keys(calls: pl.DataFrame) -> list[str]:
-    """Return the keys of all tags of the form ``key:value``, the commonest first."""
+    """Return the keys of all tags of the form ``key:value``, the commonest first; ``project`` also without a tag."""
     tags = calls.get_column("tags").explode(empty_as_null=True).drop_nulls().to_list()
     counted = Counter(tag.partition(":")[0] for tag in tags if ":" in tag.strip(":"))
+    declared = calls.get_column("service").count()
+    if declared and _PROJECT not in counted:
+        counted[_PROJECT] = declared
     return [key for key, _ in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 

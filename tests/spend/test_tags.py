@@ -51,5 +51,12 @@ def test_a_tag_that_no_call_carries_is_refused_with_those_there_are():
         totals([{"tags": ["nightly"]}], key="squad")
 
 
+def test_the_declared_project_stands_in_where_no_call_has_a_tag_of_that_name():
+    rows = [{"service": "shop"}, {"service": None}]
+    assert totals(rows, key="project")[1].totals["value"].to_list() == ["shop", None]
+    tagged = totals([*rows, {"tags": ["project:x"], "service": "shop"}], key="project")[1]
+    assert tagged.totals["value"].to_list() == ["x", None]
+
+
 def test_keys_are_listed_by_how_often_they_stand():
     assert tag_keys(calls_frame([{"tags": ["b:1", "a:1"]}, {"tags": ["a:2", "plain", ":x", "y:"]}])) == ["a", "b"]
