@@ -178,7 +178,7 @@ def _call(call_id: str, minute: float, usd: float, spec: Spec, log: Log) -> dict
         "batch": False,
         "billing": "seat" if log.seat else "metered",
         "spend_nusd": money,
-        "price_source": "genai-prices",
+        "price_source": None if money is None else "genai-prices",
         "runrate_nusd": None if money is None else money * 9 // 10,
         "logged_nusd": None,
         "model_assumed": False,
