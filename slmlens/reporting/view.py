@@ -12,6 +12,7 @@ from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
 from slmlens.reporting.pilots import pilot_lines
 from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
+from slmlens.reporting.plan_view import plan_view
 from slmlens.reporting.spend_view import invoice_view, source_lines, tag_view
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, percent, shorten
@@ -20,8 +21,8 @@ AUDIENCES = ("leadership", "finance", "engineering")
 
 _SECTIONS = {
     "leadership": ("tasks", "cards", "ledger", "spend", "assumptions", "privacy", "method"),
-    "finance": ("ledger", "spend", "assumptions", "tasks", "cards", "privacy", "method"),
-    "engineering": ("tasks", "pilots", "cards", "ledger", "spend", "assumptions", "privacy", "method"),
+    "finance": ("ledger", "spend", "plan", "assumptions", "tasks", "cards", "privacy", "method"),
+    "engineering": ("tasks", "pilots", "cards", "ledger", "spend", "plan", "assumptions", "privacy", "method"),
 }
 _CARDS = {"leadership": 6, "finance": 6, "engineering": 40}
 _TOP_TASKS = 5
@@ -51,7 +52,8 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
     tasks = summary["tasks"]
     has_tasks = bool(tasks)
     pilots = pilot_lines(summary)
-    there = {"tasks": has_tasks, "cards": has_tasks, "pilots": bool(pilots)}
+    whole = plan_view(summary)
+    there = {"tasks": has_tasks, "cards": has_tasks, "pilots": bool(pilots), "plan": whole is not None}
     sections = [name for name in _SECTIONS[audience] if there.get(name, True)]
     chosen = _card_order(summary)[: _CARDS[audience]]
     rows = _task_rows(summary)
@@ -77,6 +79,7 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "cards": [card(task, summary, _exemplars(exemplars, task)) for task in chosen],
         "cards_left": len(tasks) - len(chosen),
         "pilots": pilots,
+        "plan": whole,
         "ledger": _ledger(summary),
         "tags": tag_view(summary),
         "invoice": invoice_view(summary),

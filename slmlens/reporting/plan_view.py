@@ -1,0 +1,137 @@
+"""What a report says of the whole plan in tables: what it hangs on, what to learn next, what fits, what it covers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slmlens.reporting.card import name_of
+from slmlens.reporting.money import usd_about, usd_range
+from slmlens.reporting.plain_words import COVERAGE
+from slmlens.reporting.text import counted, percent, shorten
+from slmlens.savings.shares import NOT_COMPARABLE
+
+Json = Mapping[str, Any]
+
+_PARITY = "parity:"
+_NAME = 60
+_FACTS = 3
+_INPUTS = {
+    "volume": "Calls a month",
+    "small_model_prices": "Prices of small models",
+    "hosted_tuned_price_factor": "Price of a hosted fine-tune",
+    "tokenizer_ratio": "Tokens of the small model",
+    "people_cost_factor": "Work of people",
+    "price_decline_year": "Fall of all prices a year",
+    "later_rollout_share": "Work on each later task",
+    "wrong_answers": "Cost of wrong answers",
+    "machines": "Cost of GPUs",
+}
+_SHARES = frozenset({"price_decline_year", "later_rollout_share"})
+_LEARNED = {
+    "volume": "how many calls there are",
+    "prices": "what small models really cost",
+    "people": "how much work it is",
+    "commitments": "which spend is prepaid",
+}
+_MEASURES = ("call_share", "token_share", "usd_share", "latency_share")
+
+
+def plan_view(summary: Json) -> dict[str, Any] | None:
+    """Return ``tornado``, ``facts``, ``portfolio`` and ``shares`` for the page; None: nothing of them is known."""
+    plan = summary["plan"]
+    names = {task["task_id"]: shorten(name_of(task), _NAME) for task in summary["tasks"]}
+    view = {
+        "tornado": [_bar(bar, names) for bar in plan.get("tornado", ())],
+        "facts": [_fact(fact, names) for fact in plan.get("facts", ())[:_FACTS]],
+        "portfolio": _portfolio(plan.get("portfolio"), names),
+        "shares": _shares(plan.get("shares", ())) if summary["tasks"] else [],
+        "not_comparable": NOT_COMPARABLE,
+    }
+    return view if view["tornado"] or view["portfolio"] or view["shares"] else None
+
+
+def routing_lines(task: Json) -> list[dict[str, str]]:
+    """Return the rows of a task's table on moving it whole, by a router or by a cascade."""
+    return [_split(row) for row in task.get("routing", ())]
+
+
+def _bar(bar: Json, names: Mapping[str, str]) -> dict[str, str]:
+    kind, _, task_id = bar["input"].partition(":")
+    is_parity = kind == _PARITY[:-1]
+    name = f"Parity of “{names.get(task_id, task_id)}”" if is_parity else _INPUTS.get(kind, kind)
+    share = is_parity or kind in _SHARES
+
+    def said(value: float) -> str:
+        return percent(value) if share else f"{value:.2g} times"
+
+    swing = f"{said(bar['low'])} to {said(bar['high'])}"
+    if is_parity and (bar["low"], bar["high"]) == (0, 1):
+        swing = f"fails or holds ({percent(bar['central'])} chance)"
+    return {
+        "name": name,
+        "swing": swing,
+        "at_low": usd_about(bar["npv_low_usd"]),
+        "at_high": usd_about(bar["npv_high_usd"]),
+        "flip": "no value within reason" if bar["flip"] is None else said(bar["flip"]),
+    }
+
+
+def _fact(fact: Json, names: Mapping[str, str]) -> str:
+    kind, _, task_id = fact["fact"].partition(":")
+    learned = _LEARNED.get(kind, f"whether “{names.get(task_id, task_id)}” holds parity")
+    how = fact["how"][:1].upper() + fact["how"][1:]
+    worth = f"worth {usd_about(fact['worth_usd'])} at most, for about {usd_about(fact['cost_usd'])}"
+    return f"{how}: to know {learned} is {worth}."
+
+
+def _portfolio(found: Json | None, names: Mapping[str, str]) -> dict[str, Any] | None:
+    if not found:
+        return None
+    weeks = f"{found['weeks']:.1f} engineer-weeks"
+    budget = "" if found["budget_weeks"] is None else f" of the {found['budget_weeks']:g} there are"
+    said = f"{counted(len(found['tasks']), 'task')}, {weeks}{budget}: worth {usd_range(found['npv_usd'], per='')} "
+    said += f"over the horizon; {percent(found['p_npv_positive'])} chance to pay."
+    if not found["tasks"]:
+        said = f"No task fits the {found['budget_weeks']:g} engineer-weeks there are."
+    gap = "" if not found["gap"] else f" Another set may be better, by {percent(found['gap'])} at most."
+    return {
+        "said": said + gap,
+        "tasks": [names.get(task_id, task_id) for task_id in found["tasks"]],
+        "left_out": [
+            f"{names.get(entry['task_id'], entry['task_id'])}: {entry['reason']}" for entry in found["left_out"]
+        ],
+    }
+
+
+def _shares(parts: Sequence[Json]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": COVERAGE.get(part["part"], (part["part"],))[0],
+            "values": ["not known" if part[name] is None else percent(part[name]) for name in _MEASURES],
+        }
+        for part in parts
+    ]
+
+
+def _split(row: Json) -> dict[str, str]:
+    way = str({"move": "All calls moved", "router": "A router", "cascade": "A cascade"}.get(row["way"], row["way"]))
+    saving = f"about {usd_about(row['saving_month_usd'])}"
+    if row["way"] != "move":
+        saving += f" ({usd_about(row['saving_low_usd'])} to {usd_about(row['saving_high_usd'])})"
+    losses = [
+        f"{word} {usd_about(amount)}"
+        for word, amount in (("paid twice", row["paid_twice_usd"]), ("cold cache", row["cache_loss_usd"]))
+        if amount > 0
+    ]
+    even = "" if row["breaks_even_at"] is None else f"from {percent(row['breaks_even_at'])} of the calls"
+    if row["way"] != "move" and row["breaks_even_at"] is None:
+        even = "never"
+    return {
+        "way": way,
+        "share": percent(row["share"]),
+        "saving": saving,
+        "losses": "; ".join(losses) or "none",
+        "even": even or "from the first call" if row["saving_month_usd"] > 0 else "never",
+        "latency": "not known" if row["latency_factor"] is None else f"{row['latency_factor']:.2g} times",
+    }
