@@ -24,6 +24,7 @@ from slmlens.reporting.plain_words import (
     settles,
     slm_words,
 )
+from slmlens.reporting.routing_view import routing_lines
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, ends, percent, sentence, shorten, visible, without_scheme
 
@@ -95,6 +96,7 @@ def card(task: Json, summary: Json, exemplars: Sequence[str] = ()) -> dict[str, 
         "flips": [sentence(text) for text in task["flips"][:_REASONS]],
         "levers": [_lever(entry) for entry in _further_levers(task)[:_LIST_ITEMS]],
         "ladder": [_rung(rung) for rung in task.get("ladder", ())],
+        "routing": routing_lines(task),
         "picks": pick_lines(task),
         "deployments": deployment_lines(task),
         "capability": capability_words(task),

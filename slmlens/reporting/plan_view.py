@@ -51,11 +51,6 @@ def plan_view(summary: Json) -> dict[str, Any] | None:
     return view if view["tornado"] or view["portfolio"] or view["shares"] else None
 
 
-def routing_lines(task: Json) -> list[dict[str, str]]:
-    """Return the rows of a task's table on moving it whole, by a router or by a cascade."""
-    return [_split(row) for row in task.get("routing", ())]
-
-
 def _bar(bar: Json, names: Mapping[str, str]) -> dict[str, str]:
     kind, _, task_id = bar["input"].partition(":")
     is_parity = kind == _PARITY[:-1]
@@ -112,26 +107,3 @@ def _shares(parts: Sequence[Json]) -> list[dict[str, Any]]:
         }
         for part in parts
     ]
-
-
-def _split(row: Json) -> dict[str, str]:
-    way = str({"move": "All calls moved", "router": "A router", "cascade": "A cascade"}.get(row["way"], row["way"]))
-    saving = f"about {usd_about(row['saving_month_usd'])}"
-    if row["way"] != "move":
-        saving += f" ({usd_about(row['saving_low_usd'])} to {usd_about(row['saving_high_usd'])})"
-    losses = [
-        f"{word} {usd_about(amount)}"
-        for word, amount in (("paid twice", row["paid_twice_usd"]), ("cold cache", row["cache_loss_usd"]))
-        if amount > 0
-    ]
-    even = "" if row["breaks_even_at"] is None else f"from {percent(row['breaks_even_at'])} of the calls"
-    if row["way"] != "move" and row["breaks_even_at"] is None:
-        even = "never"
-    return {
-        "way": way,
-        "share": percent(row["share"]),
-        "saving": saving,
-        "losses": "; ".join(losses) or "none",
-        "even": even or "from the first call" if row["saving_month_usd"] > 0 else "never",
-        "latency": "not known" if row["latency_factor"] is None else f"{row['latency_factor']:.2g} times",
-    }

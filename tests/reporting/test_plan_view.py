@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from slmlens.reporting.html import render_html
-from slmlens.reporting.plan_view import plan_view, routing_lines
+from slmlens.reporting.plan_view import plan_view
+from slmlens.reporting.routing_view import routing_lines
 from slmlens.reporting.summary import summary_schema
 from tests.reporting.factory import scenario
 
@@ -88,7 +89,17 @@ def test_an_older_summary_without_these_still_makes_a_report(summary):
     assert "What the plan hangs on" not in page_of(summary, "finance")
 
 
+def test_a_card_sets_a_router_and_a_cascade_beside_moving_all(summary):
+    split = {"share": 0.8, "saving_month_usd": 90.0, "saving_low_usd": 50.0, "saving_high_usd": 99.0}
+    split |= {"breaks_even_at": 0.1, "paid_twice_usd": 3.0, "cache_loss_usd": 0.0, "latency_factor": 0.7}
+    summary["tasks"][0]["routing"] = [split | {"way": way} for way in ("router", "cascade")]
+    jsonschema.validate(summary, summary_schema())
+    page = page_of(summary, "engineering")
+    told = "about $90 ($50 to $99) a month; pays from 10 % of the calls; losses: paid twice $3; latency 0.7 times"
+    assert f"<b>A cascade</b>, 80 % of the calls: {told} the present one" in page
+
+
 def test_a_cascade_that_never_saves_says_so():
     row = {"way": "cascade", "share": 0.8, "saving_month_usd": -5.0, "saving_low_usd": -9.0, "saving_high_usd": -1.0}
     row |= {"breaks_even_at": None, "paid_twice_usd": 3.0, "cache_loss_usd": 0.0, "latency_factor": 0.7}
-    assert routing_lines({"routing": [row]})[0]["even"] == "never"
+    assert routing_lines({"routing": [row]})[0]["pays"] == "at no share"
