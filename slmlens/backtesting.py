@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slmlens.errors import RunFolderError, SettingError
 from slmlens.run import MANIFEST, Run, open_run
-from slmlens.settings import stored_settings
+from slmlens.settings import price_book, stored_settings
 
 if TYPE_CHECKING:
     from slmlens.refinement.backtest import BackTest
@@ -38,7 +38,13 @@ def backtest(run: Run | str | Path, split: str | dt.date) -> BackTest:
 
     at, day = _finished(run), _day(split)
     settings = stored_settings(at)
-    same = SameSettings(cut_of(at.manifest).settings(), settings.assumptions, settings.seed, settings.today)  # type: ignore[arg-type]
+    same = SameSettings(
+        discovery=cut_of(at.manifest).settings(),
+        overrides=settings.assumptions,  # type: ignore[arg-type]
+        seed=settings.seed,
+        today=settings.today,
+        book=price_book(settings, at),
+    )
     found = back_test(_calls(at), day, same)
     found = replace(found, said=back_test_page(found))
     at.write_text(FILE, json.dumps(back_test_record(found), indent=1, ensure_ascii=False))

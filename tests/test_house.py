@@ -41,6 +41,7 @@ ROOF = {
     "forgetting",
     "piloting",
     "backtesting",
+    "revaluing",
     "pilot_store",
     "lab",
     "sample",

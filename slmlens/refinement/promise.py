@@ -11,6 +11,7 @@ from slmlens.results import Calls, Plan, Tasks
 from slmlens.savings.assumptions import Overrides
 from slmlens.savings.plan import plan
 from slmlens.spend.months import Month, estimate_month
+from slmlens.spend.price_book import PriceBook
 from slmlens.suitability.assess import assess
 from slmlens.tasks.discover import DiscoverySettings, discover_tasks
 from slmlens.tasks.lineage import with_earlier_ids
@@ -27,12 +28,14 @@ class SameSettings:
     :param overrides: Its changed assumptions.
     :param seed: Its seed.
     :param today: Day of its prices.
+    :param book: Its prices; None: the public ones.
     """
 
     discovery: DiscoverySettings
     overrides: Overrides | None = None
     seed: int = 0
     today: dt.date | None = None
+    book: PriceBook | None = None
 
 
 @dataclass(frozen=True)
@@ -109,5 +112,5 @@ def both_sides(made: Made, seen: Made) -> Tasks:
 
 def _made(tasks: Tasks, settings: SameSettings) -> Made:
     verdicts = assess(tasks, seed=settings.seed)
-    made = plan(verdicts, overrides=settings.overrides, seed=settings.seed, today=settings.today)
+    made = plan(verdicts, overrides=settings.overrides, seed=settings.seed, today=settings.today, book=settings.book)
     return Made(made, estimate_month(tasks.calls.calls, sampling_rate=tasks.calls.sampling_rate))

@@ -16,7 +16,7 @@ from slmlens.spend.months import MIN_DAYS, MIN_INTERVAL_DAYS
 SCHEMA = "slmlens/backtest@1"
 TASKS_SHOWN = 12
 
-_NAME_CHARS = 38
+_NAME_CHARS = 34
 _FAR = 2.0
 """A volume that came in at over twice, or under half, of what was promised is told by name."""
 
@@ -170,22 +170,26 @@ def _tasks(test: BackTest) -> list[str]:
 
 
 def _task_table(tasks: pl.DataFrame, *, monthly: bool) -> list[str]:
-    unit = "a month" if monthly else "in all"
-    rows = [["  task", f"calls {unit}", "seen", "cost a month", "seen", "evidence", "later alone"]]
-    suffix = "_month" if monthly else ""
+    unit, suffix = ("a month", "_month") if monthly else ("in all", "")
+    rows = [["  promised → seen", f"calls {unit}", "cost a month", "evidence → by later calls alone"]]
     rows += [
         [
             f"  {shorten(row['name'], _NAME_CHARS)}",
-            _number(row[f"promised_calls{suffix}"]),
-            _number(row[f"seen_calls{suffix}"]),
-            _about(row["promised_month_nusd"]),
-            _about(row["seen_month_nusd"]),
-            row["evidence"] or row["status"],
-            row["seen_evidence"] or ("gone" if row["status"] == "gone" else ""),
+            _pair(*(_number(row[f"{side}_calls{suffix}"]) for side in ("promised", "seen"))),
+            _pair(*(_about(row[f"{side}_month_nusd"]) for side in ("promised", "seen"))),
+            row["status"]
+            if row["status"] != "recurs"
+            else _pair(row["evidence"] or "", row["seen_evidence"] or "", same="stays"),
         ]
         for row in tasks.iter_rows(named=True)
     ]
-    return aligned(rows, left=1, texts=[0, 5, 6])
+    return aligned(rows, left=1, texts=[0, 3])
+
+
+def _pair(promised: str, seen: str, *, same: str | None = None) -> str:
+    if same is not None and promised == seen:
+        return f"{promised}, {same}"
+    return f"{promised or '-'} → {seen or '-'}" if promised or seen else ""
 
 
 def _far(tasks: pl.DataFrame) -> list[str]:
@@ -214,7 +218,7 @@ def _evidence(test: BackTest) -> list[str]:
         lines = [
             fact(
                 "agreement",
-                f"{held} of {counted(measured.height, 'agreement')} promised from classifiers and rules hold when they "
+                f"{held} of {counted(measured.height, 'promised agreement')} of classifiers and rules hold where these "
                 "are trained before the day and graded after it (the later figure reaches the promised range)."
                 + _fallen(test, measured),
             )
