@@ -41,6 +41,12 @@ def run(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run resumes there.")],
     format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--map", help="Where rows of no known format have what: prompt=COLUMN,answer=COLUMN, or a YAML file."
+        ),
+    ] = None,
     sampling_rate: Annotated[float, typer.Option(help="Share of the traffic that the log holds, e.g. 0.01.")] = 1.0,
     assume_model: Annotated[
         str | None, typer.Option(help="Price calls whose model is not logged as this model.")
@@ -106,6 +112,7 @@ def run(
         names=names,
         names_model=names_model,
         format=format,
+        mapping=mapping,
         strict=strict,
         sampling_rate=sampling_rate,
         assume_model=assume_model,
@@ -130,6 +137,12 @@ def check(
         list[Path], typer.Argument(help="Exported logs: files or folders, formats mixed.", metavar="LOGS...")
     ],
     format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--map", help="Where rows of no known format have what: prompt=COLUMN,answer=COLUMN, or a YAML file."
+        ),
+    ] = None,
     assume_model: Annotated[
         str | None, typer.Option(help="Price calls whose model is not logged as this model.")
     ] = None,
@@ -138,7 +151,7 @@ def check(
     from slmlens.stages import check as look
 
     with _progress(("read",)) as step:
-        found = look(logs, settings=Settings(format=format, assume_model=assume_model), progress=step)
+        found = look(logs, settings=Settings(format=format, mapping=mapping, assume_model=assume_model), progress=step)
     typer.echo(str(found))
 
 
@@ -225,6 +238,22 @@ def backtest(
     from slmlens.backtesting import backtest as hold
 
     typer.echo(str(hold(folder, split)))
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="A model: all its facts and figures.", metavar="NAME")] = None,
+    task: Annotated[str | None, typer.Option(help="Id of a task of the run, or its whole name.")] = None,
+    folder: Annotated[Path | None, typer.Option("--run", help="Folder of a finished run.", metavar="RUN")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List the small models looked at; one of them in full; or for a task which it can take, and why not the others."""
+    import json
+
+    from slmlens.models_page import models_record, models_text
+
+    found = models_record(name, run=folder, task=task)
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else models_text(found))
 
 
 @app.command()

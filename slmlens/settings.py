@@ -27,6 +27,8 @@ class Settings:
     :param names: True also hides names of persons and places, by a spaCy model (the extra ``names``).
     :param names_model: That model: an installed package or a path.
     :param format: Name of a log format, for all files; None: recognised file by file.
+    :param mapping: Where rows of no known format have their prompt, answer and the rest (``--map``): ``name=column`` by
+        name, such a text, or a YAML file; None: formats are recognised.
     :param strict: True stops at the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds.
     :param assume_model: Prices calls whose model the log does not name.
@@ -54,6 +56,7 @@ class Settings:
     names: bool = False
     names_model: str = "en_core_web_sm"
     format: str | None = None
+    mapping: Mapping[str, str] | str | Path | None = None
     strict: bool = False
     sampling_rate: float = 1.0
     assume_model: str | None = None
@@ -109,6 +112,7 @@ def check_days(settings: Settings) -> None:
 def reading_depends(settings: Settings) -> dict[str, object]:
     """Return what of the settings the read stage depends on: a run is read again where any of it changed."""
     from slmlens.curation.human_facing import read_overrides
+    from slmlens.logs.mapping import load_mapping
 
     return {
         "redact": settings.redact,
@@ -116,6 +120,7 @@ def reading_depends(settings: Settings) -> dict[str, object]:
         "names": settings.names_model if settings.names else None,
         "keep_text": settings.keep_text,
         "format": settings.format,
+        "mapping": None if settings.mapping is None else load_mapping(settings.mapping),
         "strict": settings.strict,
         "sampling_rate": settings.sampling_rate,
         "assume_model": settings.assume_model,

@@ -267,6 +267,7 @@ def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progr
         paths,
         redactor=redaction if settings.redact else KeepText(redaction),
         format=settings.format,
+        mapping=settings.mapping,
         strict=settings.strict,
         sampling_rate=settings.sampling_rate,
         progress=lambda done, total: progress("read", done / max(total, 1)),

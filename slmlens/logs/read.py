@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from slmlens.logs.formats import FORMATS, detect
 from slmlens.logs.formats.declaration import Format
 from slmlens.logs.frames import calls_frame, messages_frame
 from slmlens.logs.identity import chain_sessions, settle_ids
+from slmlens.logs.mapping import guess_mapping, in_words, load_mapping, mapped_format
 from slmlens.logs.normalise import Normaliser
 from slmlens.logs.redactor import Redactor
 from slmlens.logs.sources import Item, Opened, SkippedFileError, Source, find_sources, identical_files, open_source
@@ -39,6 +40,7 @@ def read_calls(
     *,
     redactor: Redactor,
     format: str | None = None,  # noqa: A002 - the word users type
+    mapping: str | Path | Mapping[str, str] | None = None,
     strict: bool = False,
     sampling_rate: float = 1.0,
     keep_text: bool = True,
@@ -53,6 +55,8 @@ def read_calls(
     :param paths: Files and folders.
     :param redactor: Takes personal data out of every text, and hashes ids, before anything is kept.
     :param format: Name of the format, for all files; None recognises it.
+    :param mapping: Where a row of no known format has its prompt, answer and the rest
+        (:func:`slmlens.logs.mapping.load_mapping`), for all files; None: formats are recognised.
     :param strict: True raises on the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds, in (0, 1].
     :param keep_text: False stores neither message texts nor tool arguments (both stay redacted in ids only).
@@ -60,15 +64,16 @@ def read_calls(
     :returns: Calls with null spend columns, distinct messages, rejects, files, duplicates and notes.
     :raises InputError: If the input can't be read as a whole: a missing path, an empty, binary or unknown file, no
         call in any file, or (strict) a record that can't be read.
-    :raises SettingError: If ``format`` or ``sampling_rate`` is not allowed.
+    :raises SettingError: If ``format``, ``mapping`` or ``sampling_rate`` is not allowed.
     """
     if not 0 < sampling_rate <= 1:
         raise SettingError(
             f"the sampling rate is {sampling_rate}",
             next_step="give the share of the traffic that the log holds, above 0 and at most 1",
         )
+    chosen = _chosen(format) if mapping is None else mapped_format(load_mapping(mapping))
     sources = find_sources([paths] if isinstance(paths, (str, Path)) else paths)
-    reading = _Reading(sources, Normaliser(redactor, keep_text=keep_text), _chosen(format), strict, progress)
+    reading = _Reading(sources, Normaliser(redactor, keep_text=keep_text), chosen, strict, progress)
     with _no_cycle_collection():
         for number in range(len(sources)):
             reading.read_file(number)
@@ -251,7 +256,9 @@ class _Reading:
         if not named:
             return "its records have texts for keys, which no known format has"
         more = ", ..." if len(first) > len(named[:_KEYS_SHOWN]) else ""
-        return f"no known format has records with the keys {', '.join(named[:_KEYS_SHOWN])}{more}"
+        said = f"no known format has records with the keys {', '.join(named[:_KEYS_SHOWN])}{more}"
+        tried = guess_mapping(first)
+        return f"{said}; if these are calls, try --map '{in_words(tried)}'" if tried else said
 
     def _nothing_read(self) -> InputError:
         records = sum(tally.records for tally in self.tallies)
