@@ -16,13 +16,13 @@ from slmlens.spend.price_book import PriceBook
 from slmlens.tables import NUSD_PER_USD
 
 NOT_USAGE = "taxes, credits and fees"
-NOT_IN_LOG = "the model is not in the log"
+NOT_IN_LOG = "a model that the log does not have"
 OUTSIDE = "days outside the log"
-SAMPLE = "the log is a sample"
+SAMPLE = "calls outside the sample that the log is"
 UNPRICED = "calls in the log without a price"
 PREPAID = "prepaid by a commitment"
 RATIO = "a steady ratio"
-NO_MODEL = "the line names no known model"
+NO_MODEL = "a line that names no known model"
 NOT_BILLED = "not on the invoice"
 
 _NEAR = 0.01
@@ -290,7 +290,7 @@ def _sentence(result: Invoice, items: Sequence[Item], *, timed: bool) -> str:
     when = f" of {worst.start}" if worst.start is not None else ""
     return (
         f"{head}{why} {_usd(result.open_nusd)} has no reason that we can show; the most of it, "
-        f"{_signed(worst.open)}, is {worst.model or 'a line without text'}{when}."
+        f"{_signed(worst.open)}, is “{worst.model or 'a line without text'}”{when}."
     )
 
 
