@@ -44,6 +44,7 @@ ROOF = {
     "revaluing",
     "pilot_store",
     "lab",
+    "models_page",
     "sample",
     "__init__",
     "_version",

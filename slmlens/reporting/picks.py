@@ -20,7 +20,6 @@ _CRITERIA = {
     "tools": "for calling no tools",
     "window": "by context window",
     "footprint": "by memory",
-    "hosting": "for want of a host",
 }
 _TIES = 3
 

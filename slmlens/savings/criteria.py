@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.catalogue import SmallModel
 
-CRITERIA = ("licence", "size", "modality", "tools", "window", "footprint", "hosting")
+CRITERIA = ("licence", "size", "modality", "tools", "window", "footprint")
 """In the order in which they are looked at."""
 _KIB_IN_GB = 1e9 / 1024
 _AT_LEAST = 0.1
@@ -82,8 +82,10 @@ def window_needed(needs: Needs, assumptions: Assumptions) -> float | None:
 
 def remark(model: SmallModel, needs: Needs) -> str:
     """Return what to know about an accepted model."""
-    price = f"${model.usd_in:g}/${model.usd_out:g} a million tokens in/out, hosted" if model.hosted else "not hosted"
-    notes = [f"{round(model.params_b, 1):g}B, {price}"]
+    where = "self-hosted only: nobody is listed as hosting it"
+    if model.hosted:
+        where = f"${model.usd_in:g}/${model.usd_out:g} a million tokens in/out, hosted"
+    notes = [f"{round(model.params_b, 1):g}B, {where}"]
     if needs.p99_tokens is None:
         notes.append("window not checked: no token counts")
     if needs.tools and model.tools == "prompt":
@@ -118,9 +120,6 @@ def _rejections(model: SmallModel, needs: Needs, assumptions: Assumptions) -> It
         yield Rejection("tools", "calls no tools", "a step that answers in JSON instead of a tool call")
     yield from _too_small_a_window(model, needs, assumptions)
     yield from _too_large(model, needs, assumptions)
-    if not model.hosted:
-        why = "nobody is listed as hosting it, and self-hosting is not priced in this version"
-        yield Rejection("hosting", why, "a host that lists it")
 
 
 def _too_small_a_window(model: SmallModel, needs: Needs, assumptions: Assumptions) -> Iterator[Rejection]:
