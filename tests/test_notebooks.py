@@ -230,3 +230,24 @@ def test_estimate_suitability_takes_a_small_log_and_one_without_answers(tmp_path
     said = shown(executed("04_estimate_suitability", tmp_path, LOGS="bare", RUN="other"))
     assert "there is nothing to estimate" in said
     assert "Tasks judged: 0;" in said
+
+
+@pytest.mark.slow
+def test_model_savings_goes_from_the_month_to_what_flips_the_answer_on_the_sample(tmp_path: Path) -> None:
+    notebook = executed("05_model_savings", tmp_path)
+    said = shown(notebook)
+    assert "a month at today's prices" in said
+    assert "Assumptions as in the run:" in said, "the panel in words"
+    assert re.search(r"Tasks valued: 15; to act on: \d\.", said)
+    assert "Bars: the cost of each day" in shown(notebook, "application/vnd.plotly.v1+json")
+    assert not (tmp_path / "runs" / "notebook" / "assumptions.yaml").exists()
+
+
+@pytest.mark.slow
+def test_model_savings_takes_a_small_log_and_one_without_times_or_prices(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 50, no_prices=True)
+    assert "Tasks valued: 1;" in shown(executed("05_model_savings", tmp_path, LOGS="own.jsonl"))
+    (tmp_path / "bare").mkdir()
+    write_log(tmp_path / "bare" / "own.jsonl", 20, no_prompts=True, no_times=True, no_prices=True)
+    said = shown(executed("05_model_savings", tmp_path, LOGS="bare", RUN="other"))
+    assert "Tasks valued: 0;" in said
