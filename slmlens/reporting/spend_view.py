@@ -30,7 +30,8 @@ def source_lines(ledger: Json) -> list[str]:
     if sources:
         places = places_for([row["usd"] for row in sources])
         parts = [
-            f"{_SOURCES[row['source']]} ({counted(row['calls'], 'call')}, {usd(row['usd'], places)})" for row in sources
+            f"{_SOURCES.get(row['source'], row['source'])} ({counted(row['calls'], 'call')}, {usd(row['usd'], places)})"
+            for row in sources
         ]
         lines.append(f"Prices are from {'; '.join(parts)}.")
     if ledger.get("seat_usd"):

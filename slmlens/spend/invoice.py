@@ -282,7 +282,8 @@ def _sentence(result: Invoice, items: Sequence[Item], *, timed: bool) -> str:
         return "The log has no times, so its calls can't be laid beside the days of the invoice."
     asked, ours = _usd(result.invoice_nusd), _usd(result.ours_nusd)
     head = f"The invoice asks for {asked}; the log's calls over the same lines cost {ours}."
-    parts = [f"{reason} ({_signed(nusd)})" for reason, _, nusd in result.reasons.iter_rows() if nusd]
+    told = result.reasons.filter(2 * pl.col("nusd").abs() >= _CENT_NUSD)
+    parts = [f"{reason} ({_signed(nusd)})" for reason, _, nusd in told.iter_rows()]
     why = f" The difference comes from {'; '.join(parts)}." if parts else ""
     if not result.open_nusd:
         return f"{head}{why} Nothing stays open."
