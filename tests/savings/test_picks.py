@@ -119,10 +119,10 @@ def test_the_order_of_the_models_does_not_matter():
 
 
 def twins(small: Candidates, mode: str) -> Candidates:
-    """The same task with its first model twice, under another name."""
+    """The same task with one hosted model twice, under another name."""
     beliefs = small.beliefs[mode]
-    first = beliefs.models[0]
-    rows = [0, 0]
+    at = next(at for at, model in enumerate(beliefs.models) if model.hosted)
+    first, rows = beliefs.models[at], [at, at]
     again = Beliefs(
         [first, replace(first, name=f"{first.name}-twin")],
         beliefs.p_parity[rows],
