@@ -50,7 +50,8 @@ def task_levers(
     ):
         for task_id, nusd, before in saved.sort("task_id").iter_rows():
             if nusd > _WORTH_A_LINE * before:
-                month = None if per_month is None else round(nusd * per_month)
+                open_share = 1 - volumes[task_id].committed_share
+                month = None if per_month is None else round(nusd * per_month * open_share)
                 found.setdefault(task_id, []).append({"name": name, "saving_month_nusd": month, "note": note})
     return found
 

@@ -161,6 +161,8 @@ def _reasons(task: Valued, month: Month) -> list[str]:
         said.insert(0, f"a person decided on {task.decision.action}; the evidence alone said {task.overruled}")
     if task.verdict["evidence"] == "shown" and task.decision.action.startswith(("pilot", "keep")):
         said.append(_why_not_moved(task))
+    if task.verdict["weak_comparator"] and task.chosen.wrong_nusd > 0:
+        said.append("of free-text answers that read differently only a part is taken to be wrong (weak_wrong_share)")
     return said + money_reasons(task.volume, task.chosen, month_reason=month.reason)
 
 

@@ -112,7 +112,7 @@ def _range(draws: np.ndarray) -> dict[str, int]:
 def _expected(task: Valued) -> float:
     """Return the expected NPV; where no month is known, what the log's own calls would have saved."""
     expected = task.chosen.expected_npv
-    return (task.chosen.saved_nusd or 0.0) * task.volume.billed_calls if expected is None else expected
+    return (task.chosen.net_nusd or 0.0) * task.volume.billed_calls if expected is None else expected
 
 
 def _coverage(valued: Sequence[Valued], verdicts: Verdicts, excluded: Collection[str]) -> dict[str, int]:

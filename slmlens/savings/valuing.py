@@ -129,7 +129,7 @@ def _may_pay(option: Option | None, volume: Volume) -> bool:
         return False
     if option.worth is not None:
         return quantile(np.sort(option.worth.npv), 0.9) > 0
-    return volume.billed_month is None and (option.saved_nusd or 0) > 0
+    return volume.billed_month is None and (option.net_nusd or 0) > 0
 
 
 def _cheaper_is_better(options: Mapping[str, Option], parity: Mapping[str, float | None], volume: Volume) -> bool:

@@ -8,6 +8,9 @@ from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.options import Option, best_by_action, break_even_calls
 from slmlens.savings.volumes import Volume
 from slmlens.suitability.decide import Decision
+from slmlens.tables import NUSD_PER_USD
+
+_CENT = 0.01
 
 _CALLED = {
     "code": "plain code",
@@ -57,6 +60,16 @@ def money_reasons(volume: Volume, chosen: Option, *, month_reason: str) -> list[
         reasons.append(
             f"{volume.billed_calls:,} of {volume.calls:,} calls are billed by use and priced; only they count"
         )
+    if volume.committed_share > 0:
+        reasons.append(
+            f"a commitment covers {volume.committed_share:.0%} of what these calls cost, for another "
+            f"{volume.committed_months:.1f} months: moving that share saves nothing before"
+        )
+    if chosen.wrong_nusd > 0:
+        reasons.append(
+            f"{_per_1000(chosen.wrong_nusd)} per 1,000 calls are set aside for answers that only the small model gets "
+            "wrong: a retry each, and minutes of a person for some"
+        )
     worth = chosen.expected_npv
     if chosen.action != "keep" and worth is not None and worth <= 0:
         reasons.append("at this volume the people cost is more than what it saves")
@@ -89,13 +102,28 @@ def _by_volume(option: Option, volume: Volume, assumptions: Assumptions) -> str 
         return f"{called} never pays: these calls already cost no more than it would"
     needed = break_even_calls(option, assumptions.central("horizon_months"))
     if needed is None:
-        return None
+        return _no_volume(called, option)
     if volume.billed_month is None:
         return f"{called} would pay from {about(needed)} calls a month; this log shows no month"
     seen = volume.billed_month
     if seen < needed:
         return f"{called} would pay from {about(needed)} calls a month; this log shows {about(seen)}"
     return f"{called} would stop paying below {about(needed)} calls a month; this log shows {about(seen)}"
+
+
+def _no_volume(called: str, option: Option) -> str | None:
+    """Return why no volume makes an option pay that costs less a call; None: no price."""
+    if option.saved_nusd is None:
+        return None
+    if option.open_share <= 0:
+        return f"{called} saves nothing before the commitment that covers these calls ends"
+    wrong, saved = _per_1000(option.wrong_nusd), _per_1000(option.saved_nusd)
+    return f"{called} never pays: its wrong answers would cost {wrong} per 1,000 calls, and it saves {saved}"
+
+
+def _per_1000(call_nusd: float) -> str:
+    usd = 1000 * call_nusd / NUSD_PER_USD
+    return f"${usd:,.2f}" if usd >= _CENT else f"${usd:,.4f}"
 
 
 def _unpriced(volume: Volume) -> str:
