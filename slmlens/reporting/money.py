@@ -49,6 +49,16 @@ def apportion(parts: Sequence[int], unit: int, total_units: int | None = None) -
     return [floor + (at in lifted) for at, floor in enumerate(floors)]
 
 
+def whole_percents(values: Sequence[float]) -> list[str]:
+    """Return whole percentages of the sum that add up to 100; a small one that is not nothing as ``< 1 %``."""
+    scaled = [round(value * 1e6) for value in values]
+    total = sum(scaled)
+    if total <= 0:
+        return ["0 %" for _ in values]
+    units = apportion([100 * value for value in scaled], total, 100)
+    return ["< 1 %" if value and not unit else f"{unit} %" for value, unit in zip(scaled, units, strict=True)]
+
+
 def dollars(units: int, unit: int) -> float:
     """Return a whole number of units as US dollars."""
     return units * unit / NUSD_PER_USD

@@ -11,11 +11,10 @@ import polars as pl
 from slmlens.reporting.card import about, action_label, evidence_badge, name_of, saving_cell
 from slmlens.reporting.grid import Excerpt, Grid, Words
 from slmlens.reporting.headline import calls_a_month
-from slmlens.reporting.money import places_for, usd, usd_about
+from slmlens.reporting.money import places_for, usd, usd_about, whole_percents
 from slmlens.reporting.plain_words import COVERAGE, kept_because
 from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import ends, percent
-from slmlens.reporting.view import whole_percents
 
 Json = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slmlens.reporting.card import name_of
-from slmlens.reporting.money import usd_about, usd_range
+from slmlens.reporting.money import usd_about, whole_percents
 from slmlens.reporting.plain_words import COVERAGE
 from slmlens.reporting.text import counted, percent, shorten
 from slmlens.savings.shares import NOT_COMPARABLE
@@ -28,12 +28,6 @@ _INPUTS = {
     "machines": "Cost of GPUs",
 }
 _SHARES = frozenset({"price_decline_year", "later_rollout_share"})
-_LEARNED = {
-    "volume": "how many calls there are",
-    "prices": "what small models really cost",
-    "people": "how much work it is",
-    "commitments": "which spend is prepaid",
-}
 _MEASURES = ("call_share", "token_share", "usd_share", "latency_share")
 
 
@@ -73,11 +67,10 @@ def _bar(bar: Json, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fact(fact: Json, names: Mapping[str, str]) -> str:
-    kind, _, task_id = fact["fact"].partition(":")
-    learned = _LEARNED.get(kind, f"whether “{names.get(task_id, task_id)}” holds parity")
+    task_id = fact["fact"].partition(":")[2]
     how = fact["how"][:1].upper() + fact["how"][1:]
-    worth = f"worth {usd_about(fact['worth_usd'])} at most, for about {usd_about(fact['cost_usd'])}"
-    return f"{how}: to know {learned} is {worth}."
+    which = f" “{names.get(task_id, task_id)}”" if task_id else ""
+    return f"{how}{which}: worth {usd_about(fact['worth_usd'])} at most, for about {usd_about(fact['cost_usd'])}."
 
 
 def _portfolio(found: Json | None, names: Mapping[str, str]) -> dict[str, Any] | None:
@@ -85,8 +78,9 @@ def _portfolio(found: Json | None, names: Mapping[str, str]) -> dict[str, Any] |
         return None
     weeks = f"{found['weeks']:.1f} engineer-weeks"
     budget = "" if found["budget_weeks"] is None else f" of the {found['budget_weeks']:g} there are"
-    said = f"{counted(len(found['tasks']), 'task')}, {weeks}{budget}: worth {usd_range(found['npv_usd'], per='')} "
-    said += f"over the horizon; {percent(found['p_npv_positive'])} chance to pay."
+    low, middle, high = (usd_about(found["npv_usd"][end]) for end in ("p10", "p50", "p90"))
+    said = f"{counted(len(found['tasks']), 'task')}, {weeks}{budget}: worth {low} to {high} (middle {middle}) over the "
+    said += f"horizon after all work; {percent(found['p_npv_positive'])} chance to pay."
     if not found["tasks"]:
         said = f"No task fits the {found['budget_weeks']:g} engineer-weeks there are."
     gap = "" if not found["gap"] else f" Another set may be better, by {percent(found['gap'])} at most."
@@ -100,10 +94,11 @@ def _portfolio(found: Json | None, names: Mapping[str, str]) -> dict[str, Any] |
 
 
 def _shares(parts: Sequence[Json]) -> list[dict[str, Any]]:
-    return [
-        {
-            "label": COVERAGE.get(part["part"], (part["part"],))[0],
-            "values": ["not known" if part[name] is None else percent(part[name]) for name in _MEASURES],
-        }
-        for part in parts
-    ]
+    columns = [_column([part[name] for part in parts]) for name in _MEASURES]
+    labels = [COVERAGE.get(part["part"], (part["part"],))[0] for part in parts]
+    return [{"label": label, "values": values} for label, *values in zip(labels, *columns, strict=True)]
+
+
+def _column(shares: Sequence[float | None]) -> list[str]:
+    known = [share for share in shares if share is not None]
+    return whole_percents(known) if len(known) == len(shares) else ["not known"] * len(shares)

@@ -9,7 +9,7 @@ from typing import Any
 from slmlens.errors import SettingError
 from slmlens.reporting.card import about, action_label, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month, waiting_for_volume
-from slmlens.reporting.money import apportion, places_for, usd, usd_about, usd_month, usd_range
+from slmlens.reporting.money import places_for, usd, usd_about, usd_month, usd_range, whole_percents
 from slmlens.reporting.pilots import pilot_lines
 from slmlens.reporting.plain_words import COVERAGE, EVIDENCE, GENERAL_LIMITS, GRADE, KEY_ASSUMPTIONS, next_step, risks
 from slmlens.reporting.plan_view import plan_view
@@ -175,16 +175,6 @@ def _coverage(summary: Json) -> list[dict[str, Any]]:
         )
         start += width
     return parts
-
-
-def whole_percents(values: Sequence[float]) -> list[str]:
-    """Return whole percentages of the sum that add up to 100; a small one that is not nothing as ``< 1 %``."""
-    scaled = [round(value * 1e6) for value in values]
-    total = sum(scaled)
-    if total <= 0:
-        return ["0 %" for _ in values]
-    units = apportion([100 * value for value in scaled], total, 100)
-    return ["< 1 %" if value and not unit else f"{unit} %" for value, unit in zip(scaled, units, strict=True)]
 
 
 def _task_rows(summary: Json) -> list[dict[str, Any]]:

@@ -237,7 +237,7 @@ def _pilot_fact(task: Valued, pilot: Mapping[str, object]) -> Fact | None:
     if option is None or option.worth is None or option.flows is None:
         return None
     known = evppi(option.worth.npv, np.asarray(option.flows.holds))
-    how = f"pilot {option.slm} on {pilot['calls']:,} calls of the task"
+    how = f"pilot {option.slm} on {pilot['calls']:,} calls of"
     return learnable(_PARITY + task.volume.task_id, how, known, float(str(pilot["cost_nusd"])))
 
 

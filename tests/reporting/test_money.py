@@ -19,8 +19,8 @@ from slmlens.reporting.money import (
     usd_about,
     usd_month,
     usd_range,
+    whole_percents,
 )
-from slmlens.reporting.view import whole_percents
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.logged import LoggedCheck
 from slmlens.tables import ACTIONS
