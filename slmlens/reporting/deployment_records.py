@@ -59,7 +59,12 @@ def deployment_records(rows: Sequence[Mapping[str, Any]] | None) -> list[dict[st
 
 
 def deployment_lines(task: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the cells of a table: how and where the model runs, its costs, and from how many calls it repays."""
+    """Return the cells of a table: how and where the model runs, its costs, and from how many calls it repays.
+
+    What two of them rest on alike is said once, by the first.
+    """
+    rows = task.get("deployments", ())
+    said = {row["rests_on"]: at for at, row in reversed(list(enumerate(rows)))}
     return [
         {
             "name": _name(row),
@@ -68,9 +73,9 @@ def deployment_lines(task: Mapping[str, Any]) -> list[dict[str, str]]:
             "fixed": _usd(row["fixed_month_usd"]),
             "once": _usd(row["one_off_usd"]),
             "repays": _calls(row["break_even_calls_month"]),
-            "rests_on": row["rests_on"] or "",
+            "rests_on": (row["rests_on"] or "") if said[row["rests_on"]] == at else "",
         }
-        for row in task.get("deployments", ())
+        for at, row in enumerate(rows)
     ]
 
 

@@ -96,7 +96,7 @@ def _self_hosted(model: SmallModel, volume: Volume, setting: Setting, *, rival: 
     if serving is None:
         return None
     traffic: np.ndarray | float = 1.0
-    if volume.billed_month is not None:
+    if serving.replayed and volume.billed_month is not None:
         traffic = draw_volume(setting.shared, volume.task_id, volume.units, seed=setting.seed)
     return Deployment(
         name="self-hosted",

@@ -64,10 +64,13 @@ class Serving:
     def month_drawn(self, setting: Setting, volume: np.ndarray | float = 1.0) -> np.ndarray:
         """Return draws of the cost a month in USD; all tasks share those of a GPU's price and throughput.
 
-        :param volume: Factor on the traffic; more traffic takes more GPUs, never a part of one.
+        :param volume: Factor on the traffic; more traffic takes more GPUs, never a part of one. Without a replay the
+            least stays the least.
         """
         draws, seed = setting.shared.volume.size, setting.seed
         price = draw_triangular(price_name(self.gpu), setting.assumptions, seed=seed, draws=draws)
+        if not self.replayed:
+            return price * self.hours_month
         speed = draw_price(f"throughput of {self.gpu}", self.spread, seed=seed, draws=draws)
         month: np.ndarray = price * self.hours_at(volume / speed)
         return month
@@ -184,20 +187,21 @@ def size_least(
     :param timed: The log has times; without, the note says how many calls a month the GPU serves at a usual
         utilisation.
     """
-    inside, outside = np.array([input_tokens]), np.array([output_tokens])
-    fits = _fits(model, inside, outside, assumptions, adapters=0)
-    if not fits:
+    inside, outside = _tokens(model, np.array([input_tokens]), np.array([output_tokens]), assumptions)
+    by_price = sorted(gpus(), key=lambda gpu: (assumptions.central(price_name(gpu.name)), gpu.name))
+    fits = (_fit(model, gpu, inside, outside, assumptions, adapters=0) for gpu in by_price)
+    fit = next((fit for fit in fits if fit is not None), None)
+    if fit is None:
         return None
-    fit = min(fits, key=lambda one: (one.usd_hour[1], one.gpu.name))
     low, likely, high = assumptions.triangle("utilisation_unknown")
-    note = f"one {fit.gpu.name} at the least; its traffic was not replayed"
+    spare = _spare(people_wait=people_wait)
+    note = f"one {fit.gpu.name}{' and a spare' * spare} at the least; its traffic was not replayed"
     if not timed:
         served = about(HOURS_A_MONTH * 3600 * likely / float(fit.work[0]))
         note = (
             f"the log has no times: one {fit.gpu.name}, at work {low:.0%} to {high:.0%} of the time, would serve some "
             f"{served} calls a month"
         )
-    spare = _spare(people_wait=people_wait)
     return _priced(
         _serving(fit, model, gpus=1, spare=spare, slots=0, utilisation=0.0 if timed else likely, note=note),
         replayed=False,
@@ -282,22 +286,27 @@ def _fits(
 ) -> list[_Fit]:
     """Return the GPUs that hold the model with at least one call, at the wanted pace."""
     inside, outside = _tokens(model, input_tokens, output_tokens, assumptions)
-    found = []
-    for gpu in gpus():
-        rates = rates_of(model, gpu, assumptions)
-        if rates is None:
-            continue
-        service, work = rates.service_seconds(inside, outside), rates.gpu_seconds(inside, outside)
-        service, work = np.maximum(service, 1e-6), np.maximum(work, 1e-9)
-        # A call is in memory for as long as it is served: longer calls count for more.
-        resident = float(np.average(inside + outside, weights=service))
-        free = gpu.vram_gb * assumptions.central("gpu_memory_share") - weights_gb(model, assumptions)
-        free -= adapters * assumptions.central("adapter_gb")
-        in_memory = free / max(cache_gb(model, resident, assumptions), 1e-9)
-        slots = math.floor(min(in_memory, float(service.sum() / work.sum())))
-        if slots >= 1:
-            found.append(_Fit(gpu, rates, slots, service, work, assumptions.triangle(price_name(gpu.name))))
-    return found
+    fits = (_fit(model, gpu, inside, outside, assumptions, adapters) for gpu in gpus())
+    return [fit for fit in fits if fit is not None]
+
+
+def _fit(
+    model: SmallModel, gpu: Gpu, inside: np.ndarray, outside: np.ndarray, assumptions: Assumptions, adapters: int
+) -> _Fit | None:
+    rates = rates_of(model, gpu, assumptions)
+    if rates is None:
+        return None
+    service, work = rates.service_seconds(inside, outside), rates.gpu_seconds(inside, outside)
+    service, work = np.maximum(service, 1e-6), np.maximum(work, 1e-9)
+    # A call is in memory for as long as it is served: longer calls count for more.
+    resident = float(np.average(inside + outside, weights=service))
+    free = gpu.vram_gb * assumptions.central("gpu_memory_share") - weights_gb(model, assumptions)
+    free -= adapters * assumptions.central("adapter_gb")
+    in_memory = free / max(cache_gb(model, resident, assumptions), 1e-9)
+    slots = math.floor(min(in_memory, float(service.sum() / work.sum())))
+    if slots < 1:
+        return None
+    return _Fit(gpu, rates, slots, service, work, assumptions.triangle(price_name(gpu.name)))
 
 
 def _tokens(
