@@ -50,8 +50,9 @@ def plan(
     Savings are unconditional joint draws that count only where parity holds, a month at the run-rate, after monthly
     work and the cost of wrong answers beyond the present model's. Without times or prices the month figures are null,
     and the saving per 1,000 calls and the break-even stand in. Calls that a seat plan paid save nothing; nor do those
-    under a commitment before it ends. ``total``: see :func:`slmlens.savings.totals.plan_total`. An action that a person
-    asked for is followed where it is one of the task's options.
+    under a commitment before it ends. ``total``: see :func:`slmlens.savings.totals.plan_total` and
+    :func:`slmlens.savings.views.decision_views`. An action that a person asked for is followed where it is one of the
+    task's options.
 
     :param verdicts: Verdicts over priced calls.
     :param overrides: Assumptions by name, or the path of a YAML file of them.
