@@ -210,7 +210,11 @@ def test_every_format_that_is_read_is_fuzzed():
     assert set(NAMES) <= SEEDS.keys(), "write seeds for the new format in tests/logs/seeds.py"
 
 
-@pytest.fixture(params=sorted(SEEDS))
+OFTEN = {"bedrock", "claude_code", "langfuse", "litellm", "openai_batch", "openai_pairs", "otlp"}
+"""One format of each kind of reader; the others, which share them, are fuzzed with the slow tests."""
+
+
+@pytest.fixture(params=[pytest.param(one, marks=() if one in OFTEN else pytest.mark.slow) for one in sorted(SEEDS)])
 def name(request: pytest.FixtureRequest) -> str:
     if request.param in UNREGISTERED:
         pytest.skip("the format is not read yet")
