@@ -25,6 +25,8 @@ import numpy as np
 import polars as pl
 
 import slmlens as sl
+from benchmarks.cassettes import CASSETTES, CREW, crew_roles
+from benchmarks.task_bounds import COLUMNS, bounded
 from benchmarks.task_settings import CANDIDATES, leave_one_out
 from benchmarks.task_traps import trap_rows
 from benchmarks.task_ways import (
@@ -45,8 +47,7 @@ from benchmarks.task_ways import (
 from slmlens.tasks.discover import DiscoverySettings, discover_tasks
 from slmlens.tasks.meaning import meaning_splits
 
-CASSETTES = ("crewai_cassettes", "pydantic_ai_cassettes", "openllmetry_cassettes", "openinference_cassettes")
-PARTS = ("agreement", "labelfree", "loops", "cost", "settings", "traps")
+PARTS = ("agreement", "labelfree", "loops", "cost", "settings", "bounds", "traps")
 LOOPS = ("agents_mixed", "sample")
 """Logs whose call sites are looked at for splits by meaning; the first is the one that costs are compared on."""
 SEED = 7
@@ -131,6 +132,7 @@ def main() -> None:
             "loops": lambda: loops([log for log in logs if log.name in LOOPS]),
             "cost": lambda: cost(asked.shared, next(log for log in logs if log.name == LOOPS[0]), ways),
             "settings": lambda: settings(logs),
+            "bounds": lambda: bounds(logs),
             "traps": lambda: trap_rows(asked.shared, folder / "traps", asked.seeds),
         }
         for part in asked.parts.split(","):
@@ -172,7 +174,8 @@ def all_logs(shared: Path, folder: Path) -> Iterator[Log]:
         planted = {f"chatcmpl-{name}-{i:06d}": task for i, task in enumerate(facts[name]["gold"])}
         yield Log(name, made / f"{name}.jsonl", {name: planted})
     for name in CASSETTES:
-        yield Log(name, shared / "logs" / name / "calls.jsonl")
+        path = shared / "logs" / name / "calls.jsonl"
+        yield Log(name, path, {"roles of crewAI": crew_roles(read(path))} if name == CREW else {})
 
 
 def mixed_gold(shared: Path) -> dict[str, Labels]:
@@ -353,10 +356,17 @@ def settings(logs: Sequence[Log]) -> Table:
         "AMI by default",
         "best possible",
     )
-    telling = (log for log in logs if log.gold and log.name != "sample")  # its declared names leave nothing to choose
+    # the sample's declared names leave nothing to choose, and tests of a framework are no log of its users
+    telling = (log for log in logs if log.gold and log.name not in ("sample", CREW))
     known = {log.name: (read(log.path, unnamed=log.unnamed), log.gold) for log in telling}
     print(f"{len(CANDIDATES)} candidate settings.\n")
     return columns, leave_one_out(known, lambda gold, found: scores(gold, found)[0])
+
+
+def bounds(logs: Sequence[Log]) -> Table:
+    """Compare the tasks of all prompts with those grown on a sample of them."""
+    known = {log.name: (read(log.path, unnamed=log.unnamed), log.gold) for log in logs}
+    return COLUMNS, bounded(known, lambda gold, found: scores(gold, found)[0])
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
