@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slmlens.savings.candidates import Candidates
+from slmlens.savings.catalogue import SmallModel
 from slmlens.savings.chances import Beliefs
 from slmlens.savings.deployments import price_spread, slm_call_nusd
 from slmlens.savings.montecarlo import Setting
@@ -63,6 +64,24 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class _Means:
+    """What the modes of a task share: central cost of a call and its log-sd by model, and means over all futures.
+
+    :param cost: In nano-USD, by name; models without a price are left out.
+    :param spread: Log-sd of the hosted price, by name.
+    :param people: Nano-USD of a dollar of people's time.
+    :param falling: Discounted months of saving, with prices falling.
+    :param moved: Share of the calls that no commitment covers over the horizon.
+    """
+
+    cost: Mapping[str, float]
+    spread: Mapping[str, float]
+    people: float
+    falling: float
+    moved: float
+
+
+@dataclass(frozen=True)
 class _Value:
     """What each model would bring, a position a model; NaN: it has no price.
 
@@ -82,14 +101,15 @@ def pick(small: Candidates, volume: Volume, setting: Setting) -> list[Pick]:
     """Return the picks of a task by mode; none where the evidence rules the task out or says nothing of it.
 
     A model is *safe* if its P(parity) is at least 0.8 at its own grade C or better: a probe or a pilot of its own has
-    measured it. At grade D, by priors alone, none is.
+    measured it. At grade D, by priors alone, none is. *Best value* is among the models that a host lists.
     """
     if small.verdict["evidence"] in _UNPICKED:
         return []
+    means = _means(small.accepted, volume, setting)
     return [
         found
         for mode, beliefs in small.beliefs.items()
-        for found in _picks_of_mode(mode, beliefs, _value(mode, beliefs, volume, small.verdict, setting))
+        for found in _picks_of_mode(mode, beliefs, _value(mode, beliefs, volume, small.verdict, means, setting))
     ]
 
 
@@ -143,20 +163,19 @@ def _best_value(mode: str, beliefs: Beliefs, value: _Value, expected: Floats) ->
     priced = np.flatnonzero(np.isfinite(expected))
     if not priced.size:
         return _none("best-value", mode, "no price to compare by")
-    first = min(priced.tolist(), key=lambda at: (-expected[at], -beliefs.p_parity[at], _name(beliefs, at)))
+    best = np.flatnonzero(expected == expected[priced].max()).tolist()
+    first = min(best, key=lambda at: (-beliefs.p_parity[at], _name(beliefs, at)))
     if expected[first] <= 0:
         return _none("best-value", mode, "a pilot of none is expected to repay its work")
-    more = worth_more(beliefs.p_parity, value, first)
-    near = [at for at in priced.tolist() if more[at] > TIE_FROM]
+    near = np.flatnonzero(worth_more(beliefs.p_parity, value, first) > TIE_FROM).tolist()
     note = "highest expected net benefit" if value.monthly else "highest expected saving a call, before people cost"
     return _found("best-value", mode, beliefs, first, near, value, expected, note)
 
 
 def _safest(mode: str, beliefs: Beliefs, value: _Value, expected: Floats) -> Pick:
-    every = range(len(beliefs.models))
-    first = min(every, key=lambda at: (-beliefs.p_parity[at], beliefs.models[at].params_b, _name(beliefs, at)))
-    share = ahead(beliefs.mass, first)
-    near = [at for at in every if share[at] > TIE_FROM]
+    likeliest = np.flatnonzero(beliefs.p_parity >= beliefs.p_parity.max()).tolist()
+    first = min(likeliest, key=lambda at: (beliefs.models[at].params_b, _name(beliefs, at)))
+    near = np.flatnonzero(ahead(beliefs.mass, first) > TIE_FROM).tolist()
     note = f"highest chance of parity, grade {beliefs.grades[first]}"
     return _found("safest", mode, beliefs, first, near, value, expected, note)
 
@@ -171,7 +190,8 @@ def _found(
     expected: Floats,
     note: str,
 ) -> Pick:
-    others = sorted((at for at in near if at != first), key=lambda at: (-beliefs.p_parity[at], _name(beliefs, at)))
+    chances = beliefs.p_parity.tolist()
+    others = sorted((-chances[at], _name(beliefs, at)) for at in near if at != first)
     known = value.monthly and np.isfinite(expected[first])
     return Pick(
         kind=kind,
@@ -181,7 +201,7 @@ def _found(
         a_lo90=float(beliefs.low[first]),
         a_hi90=float(beliefs.high[first]),
         value_nusd=round(float(expected[first])) if known else None,
-        ties=[_name(beliefs, at) for at in others],
+        ties=[name for _, name in others],
         note=note,
     )
 
@@ -194,25 +214,37 @@ def _name(beliefs: Beliefs, at: int) -> str:
     return beliefs.models[at].name
 
 
-def _value(mode: str, beliefs: Beliefs, volume: Volume, verdict: Mapping[str, object], setting: Setting) -> _Value:
+def _means(models: Sequence[SmallModel], volume: Volume, setting: Setting) -> _Means:
+    assumptions, shared = setting.assumptions, setting.shared
+    found = {model.name: slm_call_nusd(model, volume, assumptions) for model in models if model.hosted}
+    covered = volume.open_share(shared.discount.size)
+    return _Means(
+        cost={name: cost for name, cost in found.items() if cost is not None},
+        spread={model.name: price_spread(model, assumptions) for model in models if model.hosted},
+        people=float(shared.people.mean()) * NUSD_PER_USD,
+        falling=float(shared.months_falling.mean()),
+        moved=1.0 if covered is None else float(covered.mean()),
+    )
+
+
+def _value(
+    mode: str, beliefs: Beliefs, volume: Volume, verdict: Mapping[str, object], means: _Means, setting: Setting
+) -> _Value:
     """Return what each hosted model would bring, at the means of what all models share."""
     assumptions, shared = setting.assumptions, setting.shared
-    found = [slm_call_nusd(model, volume, assumptions) for model in beliefs.models]
-    cost = np.array([np.nan if one is None else one for one in found])
-    spread = np.array([price_spread(model, assumptions) for model in beliefs.models])
+    cost = np.array([means.cost.get(model.name, np.nan) for model in beliefs.models])
+    spread = np.array([means.spread.get(model.name, np.nan) for model in beliefs.models])
     if mode == "tuned":
         cost = cost * float(shared.tuned.mean())
-    covered = volume.open_share(shared.discount.size)
-    moved = 1.0 if covered is None else float(covered.mean())
-    saved = moved * ((np.nan if volume.call_nusd is None or volume.seat_only else volume.call_nusd) - cost)
-    lost = moved * _wrong(beliefs, verdict) * wrong_answer_nusd(volume, assumptions)
+    now = np.nan if volume.call_nusd is None or volume.seat_only else volume.call_nusd
+    saved = means.moved * (now - cost)
+    lost = means.moved * _wrong(beliefs, verdict) * wrong_answer_nusd(volume, assumptions)
     if volume.billed_month is None:
         return _Value(saved - lost, cost * spread, 0.0, monthly=False)
-    people = float(shared.people.mean()) * NUSD_PER_USD
-    falling, flat = volume.billed_month * float(shared.months_falling.mean()), volume.billed_month * shared.months_flat
+    falling, flat = volume.billed_month * means.falling, volume.billed_month * shared.months_flat
     work = assumptions.once_usd(_VERB[mode]) + shared.months_flat * assumptions.monthly_usd(_VERB[mode])
-    later = falling * saved - flat * lost - people * work
-    return _Value(later, falling * cost * spread, people * assumptions.once_usd("pilot"), monthly=True)
+    later = falling * saved - flat * lost - means.people * work
+    return _Value(later, falling * cost * spread, means.people * assumptions.once_usd("pilot"), monthly=True)
 
 
 def _wrong(beliefs: Beliefs, verdict: Mapping[str, object]) -> Floats:

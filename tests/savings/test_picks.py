@@ -90,7 +90,9 @@ def test_best_value_is_none_where_no_pilot_repays_its_work():
 def test_best_value_has_the_highest_expected_benefit_of_all_that_have_a_price():
     small, volume, setting = of({"a_needed_at": [0.5]}, calls=5_000_000)
     beliefs = small.beliefs["swap"]
-    value = subject._value("swap", beliefs, volume, small.verdict, setting)
+    value = subject._value(
+        "swap", beliefs, volume, small.verdict, subject._means(small.accepted, volume, setting), setting
+    )
     expected = beliefs.p_parity * value.later - value.before
     found = by_kind(pick(small, volume, setting), "swap")["best-value"]
     assert found.value_nusd == round(float(np.nanmax(expected)))
@@ -131,7 +133,7 @@ def twins(small: Candidates, mode: str) -> Candidates:
         beliefs.mass[rows],
         ["C", "C"],
     )
-    return replace(small, beliefs={mode: again})
+    return replace(small, accepted=list(again.models), beliefs={mode: again})
 
 
 def test_twins_are_a_tie_in_each_of_the_three():
