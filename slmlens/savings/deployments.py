@@ -174,4 +174,5 @@ def price_spread(model: SmallModel, assumptions: Assumptions) -> float:
     if (model.listings or 0) < _SEVERAL_LISTINGS or not model.usd_out_min or not model.usd_out or not model.usd_in_min:
         return assumptions.central("price_spread_listings")
     ratio = ((model.usd_in or 0.0) + model.usd_out) / (model.usd_in_min + model.usd_out_min)
-    return float(np.clip(math.log(ratio) / _Z90, *_SPREAD_BOUNDS))
+    low, high = _SPREAD_BOUNDS
+    return min(max(math.log(ratio) / _Z90, low), high)
