@@ -15,6 +15,7 @@ PAYBACK_MONTHS = 120
 """What has not repaid the work within ten years never does."""
 _NEWTON_STEPS = 12
 _SETTLED_MONTHS = 0.01
+_LEAST_FACTOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -121,19 +122,23 @@ def _payback_at_once(saving: np.ndarray, once: np.ndarray, monthly: np.ndarray, 
 
     The left side is concave in t and starts below the right, so Newton's steps from 0 never pass the first root.
     """
-    factor = np.maximum(1 - decline, 1e-6) ** (1 / _YEAR)
-    log = np.log(factor)
-    level = np.where(log < 0, factor / np.where(log < 0, 1 - factor, 1.0), 0.0)
-    at = np.zeros(np.broadcast(saving, once).shape)
+    months = np.full(saving.shape, np.inf)
+    hopeful = np.flatnonzero(saving > monthly)
+    saving, once, monthly, decline = saving[hopeful], once[hopeful], monthly[hopeful], decline[hopeful]
+    factor = np.clip(1 - decline, _LEAST_FACTOR, 1 - _LEAST_FACTOR) ** (1 / _YEAR)
+    log, level = np.log(factor), saving * factor / (1 - factor)
+    at = np.zeros(saving.shape)
     for _ in range(_NEWTON_STEPS):
-        left = np.exp(log * at)
-        total = saving * np.where(log < 0, level * (1 - left), at) - monthly * at - once
-        slope = saving * np.where(log < 0, -level * log * left, 1.0) - monthly
-        step = np.where(total < 0, -total / np.where(slope > 0, slope, np.nan), 0.0)
-        at = at + step
-        if not np.nanmax(step, initial=0.0) > _SETTLED_MONTHS:
+        left = np.expm1(log * at)
+        missing = np.maximum(once + monthly * at + level * left, 0.0)
+        slope = -level * log * (left + 1) - monthly
+        step = np.divide(missing, slope, out=np.full(at.shape, np.inf), where=(slope > 0) & (at <= PAYBACK_MONTHS))
+        step = np.where(missing > 0, step, 0.0)
+        at = np.minimum(at + step, 2 * PAYBACK_MONTHS)
+        if step.max(initial=0.0) <= _SETTLED_MONTHS:
             break
-    return np.where(at <= PAYBACK_MONTHS, at, np.inf)
+    months[hopeful] = np.where(at <= PAYBACK_MONTHS, at, np.inf)
+    return months
 
 
 def _payback_by_month(shared: Shared, flows: Sequence[Flows], once: np.ndarray) -> np.ndarray:

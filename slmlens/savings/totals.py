@@ -49,7 +49,7 @@ def plan_total(
     paying.sort(key=lambda task: (-_expected(task), task.volume.task_id))
     chosen = [task.chosen for task in paying]
     return {
-        **_money(chosen, shared, known=month.mid_nusd is not None),
+        **plan_money(chosen, shared, known=month.mid_nusd is not None),
         "one_off_nusd": sum(round(option.one_off_usd * NUSD_PER_USD) for option in chosen),
         "one_off_together_nusd": round(_together_usd(chosen, shared) * NUSD_PER_USD),
         "order": [task.volume.task_id for task in paying],
@@ -74,7 +74,7 @@ def shared_rollout(works: Sequence[np.ndarray], later_share: np.ndarray) -> np.n
     return saved
 
 
-def _money(chosen: Sequence[Option], shared: Shared, *, known: bool) -> dict[str, object]:
+def plan_money(chosen: Sequence[Option], shared: Shared, *, known: bool) -> dict[str, object]:
     """Return the figures of joint draws; None where no month is known."""
     worths = [option.worth for option in chosen if option.worth is not None]
     flows = [option.flows for option in chosen if option.flows is not None]
