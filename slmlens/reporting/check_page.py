@@ -216,7 +216,7 @@ def _why(check: Check) -> str:
 
 def _money(check: Check) -> str:
     month = check.month
-    paid = check.ledger.seat_nusd > 0 and check.ledger.metered_nusd == 0
+    paid = check.ledger.seat_nusd == check.ledger.imported_nusd > 0
     seat = "At list prices, since a plan pays: " if paid else ""
     if month.mid_nusd is None:
         text = "savings are per 1,000 calls, without a month."

@@ -44,9 +44,7 @@ def tag_totals(calls: pl.DataFrame, assignments: pl.DataFrame, key: str) -> TagT
     tagged = calls.with_columns(tag_value(key).alias("value"))
     if key == _PROJECT and tagged.get_column("value").count() == 0:
         tagged = tagged.with_columns(value="service")
-    placed = tagged.join(
-        assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
-    )
+    placed = tagged.join(assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left")
     found = TagTotals(key, _summed(placed, ["value"]), _summed(placed, ["value", "task_id"]))
     for table in (found.totals, found.by_task):
         if int(table.get_column("spend_nusd").sum()) != int(calls.get_column("spend_nusd").sum()):

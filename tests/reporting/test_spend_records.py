@@ -18,7 +18,7 @@ from slmlens.spend.ledger import build_ledger
 from slmlens.spend.months import estimate_month
 from slmlens.spend.price_book import open_book
 from slmlens.spend.tags import tag_totals
-from tests.reporting.factory import make_plan, product, product_log
+from tests.reporting.factory import make_plan, make_summary, product, product_log
 
 EVIL = "search\N{RIGHT-TO-LEFT OVERRIDE}<script>"
 
@@ -104,3 +104,13 @@ def test_a_summary_of_an_earlier_version_still_renders(told):
     for name in ("price_sources", "seat_usd", "prepaid_usd", "tags", "invoice"):
         del old["ledger"][name]
     assert "Prices are from" not in render_html(old, audience="finance")
+
+
+def test_what_a_seat_plan_paid_is_called_a_list_price_equivalent():
+    told = make_summary(product(), product_log(seat=True))
+    assert told["ledger"]["seat_usd"] == pytest.approx(told["ledger"]["imported_usd"])
+    assert told["ledger"]["prepaid_usd"] == 0
+    page = render_html(told, audience="finance")
+    assert "Paid by a seat plan" in page
+    assert "a list-price equivalent and no expense" in page
+    assert "Prepaid by a commitment" not in page
