@@ -227,10 +227,23 @@ def _evidence(test: BackTest) -> list[str]:
         return [*lines, fact("green", "No task was promised as shown or likely.")]
     names = dict(test.tasks.select("task_id", "name").iter_rows())
     told = [
-        f"“{shorten(names[task], _NAME_CHARS)}” {_SUPPORT[word]}"
+        f"“{shorten(names[task], _NAME_CHARS)}” {_SUPPORT[word]}{_best_probe(test, task)}"
         for task, word in sorted(test.green.items(), key=_worst)
     ]
-    return [*lines, fact("green", f"{counted(len(told), 'task')}: {'; '.join(told)}.")]
+    fewer = ""
+    if WEAKER in test.green.values():
+        fewer = " Later calls alone are fewer, which by itself weakens evidence: trust the agreements more."
+    return [*lines, fact("green", f"{counted(len(told), 'task')} promised: {'; '.join(told)}.{fewer}")]
+
+
+def _best_probe(test: BackTest, task_id: str) -> str:
+    """Return the highest promised agreement that was graded, in brackets; empty where none was."""
+    rows = test.probes.filter((pl.col("task_id") == task_id) & pl.col("seen").is_not_null())
+    if rows.is_empty():
+        return ""
+    best = rows.sort("promised", "source", "what", descending=[True, False, False]).row(0, named=True)
+    figures = f"{percent(best['promised'])} promised, {percent(best['seen'])} seen"
+    return f" ({best['source']} on {best['what']}: {figures})"
 
 
 def _worst(entry: tuple[str, str]) -> tuple[int, str]:
