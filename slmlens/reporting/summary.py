@@ -21,6 +21,7 @@ from slmlens.reporting.plan_records import routing_records, share_records, view_
 from slmlens.reporting.spend_records import spend_record, tags_record
 from slmlens.reporting.task_records import task_record, task_rows
 from slmlens.reporting.text import counted, visible_tree
+from slmlens.reporting.worth_records import plan_worth
 from slmlens.results import Plan
 from slmlens.spend.ledger import Ledger
 from slmlens.spend.months import Month
@@ -93,6 +94,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
             "headline": "",
             "order": order,
             **_plan(plan, rows, order),
+            **plan_worth(plan),
             "coverage": accounts.coverage,
             "pilots": _pilots(plan),
             "shares": share_records(plan, ledger, order),

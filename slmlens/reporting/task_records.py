@@ -9,6 +9,7 @@ import polars as pl
 
 from slmlens.reporting.deployment_records import deployment_records, deployments_by_task
 from slmlens.reporting.money import cents
+from slmlens.reporting.worth_records import task_worth
 from slmlens.results import Plan, Tasks
 from slmlens.tables import FAILURES
 
@@ -141,6 +142,7 @@ def task_record(
         "deployments": deployment_records(row["deployments"]),
         "skeleton": row["skeleton"],
         **_saving(row),
+        **task_worth(row),
         "flips": row["flips"],
     }
 
