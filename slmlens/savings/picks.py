@@ -151,7 +151,7 @@ def _smallest_safe(mode: str, beliefs: Beliefs, value: _Value, expected: Floats)
     probed = np.array([grade != "D" for grade in beliefs.grades])
     safe = np.flatnonzero(probed & (beliefs.p_parity >= LIKELY_FROM))
     if not safe.size:
-        why = f"none reaches a chance of parity of {LIKELY_FROM:.0%}"
+        why = f"none reaches a chance of parity of {100 * LIKELY_FROM:.0f} %"
         return _none("smallest-safe", mode, why if probed.any() else "priors alone (grade D) call no model safe")
     first = min(safe.tolist(), key=lambda at: (beliefs.models[at].params_b, -beliefs.p_parity[at], _name(beliefs, at)))
     near = [at for at in safe.tolist() if beliefs.models[at].params_b <= SAME_SIZE * beliefs.models[first].params_b]

@@ -384,7 +384,7 @@ def _picks(mode: str) -> list[dict[str, Any]]:
     known = {"mode": mode, "slm": "Qwen3-8B", "p_parity": 0.42, "a_lo90": 0.6, "a_hi90": 0.97, "ties": ["Phi-4-mini"]}
     none = dict.fromkeys(("slm", "p_parity", "a_lo90", "a_hi90", "value_nusd"))
     return [
-        {**none, "mode": mode, "kind": "smallest-safe", "ties": [], "note": "none reaches a chance of parity of 80%"},
+        {**none, "mode": mode, "kind": "smallest-safe", "ties": [], "note": "none reaches a chance of parity of 80 %"},
         {**known, "kind": "best-value", "value_nusd": _nusd(1200.0), "note": "highest expected net benefit"},
         {**known, "kind": "safest", "value_nusd": _nusd(1200.0), "note": "highest chance of parity, grade C"},
     ]
