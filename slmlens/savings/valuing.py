@@ -108,6 +108,7 @@ def _decide(
         slm_fits=slm_fits,
         rare_class_unmeasured=rare_unmeasured(verdict),
         cheaper_llm_better=_cheaper_is_better(options, parity, volume),
+        held=verdict["hold"] is not None,
     )
 
 

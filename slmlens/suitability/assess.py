@@ -11,6 +11,7 @@ from slmlens.results import Tasks, Verdicts
 from slmlens.suitability.ceiling import Ceiling, measure_ceiling
 from slmlens.suitability.comparators import TaskAnswers, compare_task
 from slmlens.suitability.false_green import false_green
+from slmlens.suitability.gates import Tool, hold_of
 from slmlens.suitability.judge import NOT_NAMED, Judged, Seen, judge
 from slmlens.suitability.observe import Observed, observe
 from slmlens.suitability.posterior import Graded, calls_to_settle
@@ -20,7 +21,7 @@ from slmlens.suitability.rare import RareClass, rare_class
 from slmlens.suitability.reasons import reasons_of
 from slmlens.suitability.records import evidence_rows, graded_rows, verdict_row
 from slmlens.suitability.settings import AssessSettings, assumption_rows
-from slmlens.suitability.signals import failure_census, task_signals
+from slmlens.suitability.signals import called_tools, failure_census, task_signals
 from slmlens.suitability.student import holm
 from slmlens.tables import EvidenceTable, VerdictsTable, checked
 
@@ -78,6 +79,7 @@ def assess(
     graded = graded_by_task(extra)
     found = tasks.tasks.select("task_id", "steps_per_session", "n_subjects", "edited_on", "skeleton")
     facts = found.rows_by_key("task_id", named=True, unique=True)
+    tools = _tools_by_task(called_tools(tasks, settings.show_units))
     verdicts, evidence = [], []
     for signals in task_signals(tasks).sort("task_id").iter_rows(named=True):
         task_id = signals.pop("task_id")
@@ -85,6 +87,7 @@ def assess(
         steps = of["steps_per_session"]
         seen = seen_of(task_id, one, adjusted.get(task_id, {}), signals, steps, graded.get(task_id, {}))
         judged = judge(seen, settings)
+        hold = hold_of(signals, of["skeleton"], tools.get(task_id, []))
         rare = _graded_rare(judged, extra, task_id) or _probed_rare(one, settings)
         verdicts.append(
             verdict_row(
@@ -99,9 +102,10 @@ def assess(
                     settings,
                     n_subjects=of["n_subjects"],
                     edited_on=of["edited_on"],
-                    skeleton=of["skeleton"],
+                    hold=hold,
                 ),
                 pilot_calls=_pilot_calls(judged, settings),
+                hold=hold,
             )
         )
         evidence += [*evidence_rows(seen, judged), *graded_rows(extra, seen, judged)]
@@ -119,6 +123,13 @@ def _run_extra(probes: Sequence[Probe], tasks: Tasks) -> pl.DataFrame:
     found = [checked(EvidenceTable, probe(tasks)) for probe in probes]
     empty = _frame(EvidenceTable, [])
     return pl.concat([empty, *found]).sort("task_id", "mode", "source", "slm", nulls_last=True)
+
+
+def _tools_by_task(called: pl.DataFrame) -> dict[str, list[Tool]]:
+    found: dict[str, list[Tool]] = {}
+    for row in called.iter_rows(named=True):
+        found.setdefault(row["task_id"], []).append(Tool(row["name"], row["share"], row["acts"], row["shown"]))
+    return found
 
 
 def _frame(schema: type[VerdictsTable | EvidenceTable], rows: list[dict[str, object]]) -> pl.DataFrame:

@@ -83,6 +83,7 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
     slm_fits: bool = True,
     rare_class_unmeasured: bool = False,
     cheaper_llm_better: bool = False,
+    held: bool = False,
 ) -> Decision:
     """Return the action; first match decides.
 
@@ -100,6 +101,7 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
     :param slm_fits: A small model of the catalogue passes licence, window and tools.
     :param rare_class_unmeasured: A class under 5 % of the answers has fewer than 10 graded examples.
     :param cheaper_llm_better: A pilot of the vendor's own smaller model passes the same tests and is worth more.
+    :param held: Its calls act or touch on people's safety: only a person may decide to move it, here it is piloted.
     """
     if gate is not None:
         return Decision("keep", "gate")
@@ -118,7 +120,7 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
         _Mode("tuned", p_parity_tuned, p_npv_tuned, npv_p90_tuned_positive),
     )
     ready = [mode for mode in modes if mode.holds(LIKELY_FROM) and (mode.p_npv or 0) >= MIGRATE_FROM]
-    if evidence == "shown" and grade == "A" and ready and not rare_class_unmeasured:
+    if evidence == "shown" and grade == "A" and ready and not (rare_class_unmeasured or held):
         return _to("migrate", _best(ready))
     if cheaper_llm_better:
         return Decision("pilot-cheaper-llm")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 from slmlens.suitability.answers import WHOLE
-from slmlens.suitability.gates import sensitive_topics, side_effects
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.judge import GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
 from slmlens.suitability.posterior import meets_target, prior_free_bound
@@ -33,13 +32,13 @@ def reasons_of(
     *,
     n_subjects: int,
     edited_on: dt.datetime | None = None,
-    skeleton: str = "",
+    hold: str | None = None,
 ) -> list[str]:
     """Return the reasons of a task's verdict, the deciding one first.
 
     :param n_subjects: Users (where logged, else recurrence units) of the task.
     :param edited_on: When its prompt was last edited: only calls after that were looked at.
-    :param skeleton: The recurring text of its prompts.
+    :param hold: Why only a person may decide to move it, as a clause.
     """
     edit = [] if edited_on is None else [_EDITED.format(day=edited_on.date().isoformat())]
     if judged.gate is not None:
@@ -53,7 +52,7 @@ def reasons_of(
     sentences += _graded_words(seen, judged)
     sentences += _what_probes_say(seen, judged, settings, named=n_subjects >= K_SHOW)
     sentences += _ceiling_words(seen)
-    sentences += [*_limits(seen, judged, rare, settings), *_for_a_person(seen, skeleton)]
+    sentences += [*_limits(seen, judged, rare, settings), *_for_a_person(hold)]
     return [*sentences, *edit]
 
 
@@ -161,20 +160,11 @@ def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: Assess
     return sentences
 
 
-def _for_a_person(seen: Seen, skeleton: str) -> list[str]:
-    sentences = []
-    if side_effects(seen.signals):
-        sentences.append(
-            "It calls tools whose names say that they change something, where a wrong call may cost dearly: let a "
-            "person approve its calls at first. A pilot executes nothing."
-        )
-    topics = sensitive_topics(skeleton)
-    if topics:
-        sentences.append(
-            f"Its instructions speak of {' and '.join(topics)}, where a wrong answer may harm a person: somebody who "
-            "answers for it has to decide, whatever the evidence."
-        )
-    return sentences
+def _for_a_person(hold: str | None) -> list[str]:
+    if hold is None:
+        return []
+    decides = _sentence(f"{hold}: only a person may decide to move it, by overriding the action")
+    return [f"{decides} A pilot executes nothing."]
 
 
 def _sentence(clause: str) -> str:

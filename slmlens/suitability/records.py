@@ -20,6 +20,7 @@ def verdict_row(
     failures: list[dict[str, object]],
     reasons: list[str],
     pilot_calls: int | None,
+    hold: str | None,
 ) -> dict[str, object]:
     """Return the task's row of ``VerdictsTable``."""
     pair = seen.ceiling.pair if seen.ceiling else None
@@ -49,6 +50,7 @@ def verdict_row(
         "rare_recall": rare.recall if rare else None,
         "rare_n": rare.n if rare else None,
         "gate": judged.gate,
+        "hold": hold,
         "grade": judged.chosen.grade,
         "evidence": judged.evidence,
         "time_ordered": seen.time_ordered,

@@ -8,16 +8,10 @@ from slmlens.curation.failures import answer_is_usable, failure
 from slmlens.results import Tasks
 from slmlens.suitability.present import present_calls
 from slmlens.suitability.priors import CHARS_PER_TOKEN
+from slmlens.suitability.tool_names import acts_on_the_world
 
 MAX_CHARS = 4_000
 """Longest text whose words are compared for copying."""
-SIDE_EFFECT_VERBS = (
-    "add|apply|archive|assign|ban|block|book|buy|cancel|change|charge|close|commit|create|delete|deploy|disable|drop|edit"
-    "|enable|execute|exec|grant|insert|invite|kill|merge|modify|move|notify|order|pay|post|publish|purchase|push|refund"
-    "|release|remove|rename|reply|reset|restart|revoke|rollback|run|save|schedule|send|set|shell|submit|transfer|update"
-    "|upload|write"
-)
-"""Verbs of tools that change something outside; a name is judged by its words."""
 _MEDIA = r"(?m)^\[(?:image|audio|video)\]$"
 _SECONDS_PER_DAY = 86_400
 
@@ -27,9 +21,10 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
 
     ``output_tokens_*`` and ``input_tokens_*`` as logged, ``output_chars_mean``, ``reasoning_tokens_mean``,
     ``cached_share`` of input tokens, ``turn_depth`` (messages a prompt), ``tools_offered``, ``tools_chosen`` (number),
-    ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls of tools whose name
-    has a verb that changes something), ``copy_coverage`` (share of the answer's words found in the prompt's last
-    message), ``media_share`` (prompts with an image, audio or video), ``failure_share``, ``calls``, ``calls_per_day``.
+    ``tool_entropy`` (bits), ``tool_call_share``, ``parallel_share``, ``side_effect_share`` (calls that call a tool
+    which acts on the world, see ``tool_names``; null: none calls any tool), ``copy_coverage`` (share of the answer's
+    words found in the prompt's last message), ``media_share`` (prompts with an image, audio or video),
+    ``failure_share``, ``calls``, ``calls_per_day``.
     Of an edited prompt all but the last three are taken after the edit.
 
     What is not whole is sorted before it is summed, so that the order of rows never shows, not even in the last digit.
@@ -44,6 +39,30 @@ def task_signals(tasks: Tasks) -> pl.DataFrame:
     for frame in frames:
         signals = signals.join(frame, on="task_id", how="left")
     return signals.with_columns(pl.exclude("task_id").cast(pl.Float64))
+
+
+def called_tools(tasks: Tasks, k_show: int) -> pl.DataFrame:
+    """Return one row a task and tool that its usable calls call, the most called first.
+
+    Columns: ``task_id, name``, ``share`` of the calls, whether the tool ``acts`` on the world (``tool_names``), and
+    whether its name may be ``shown``: the log declares it in such a call, so that it is no invention of an answer, and
+    ``k_show`` subjects (users where logged, else recurrence units) have one, so that it tells nothing of one person.
+    """
+    usable = tasks.calls.calls.join(present_calls(tasks), on="call_id").filter(answer_is_usable())
+    declared = pl.col("name").is_in(pl.col("tool_names_offered"))
+    subjects = usable.select("call_id", "tool_names_offered", subject=pl.coalesce("user_id", "unit_id"))
+    return (
+        _chosen(usable)
+        .join(subjects, on="call_id")
+        .group_by("task_id", "name", "acts")
+        .agg(
+            n=pl.col("call_id").n_unique(),
+            shown=pl.col("subject").filter(declared).n_unique() >= k_show,
+        )
+        .join(usable.group_by("task_id").agg(of=pl.len()), on="task_id")
+        .sort("task_id", "n", "name", descending=[False, True, False])
+        .select("task_id", "name", "acts", "shown", share=pl.col("n") / pl.col("of"))
+    )
 
 
 def failure_census(tasks: Tasks) -> pl.DataFrame:
@@ -100,24 +119,35 @@ def _tools(usable: pl.DataFrame) -> pl.DataFrame:
         tools_offered=pl.col("tool_names_offered").list.len().mean(),
         tool_call_share=(n_calls > 0).mean(),
         parallel_share=(n_calls > 1).mean(),
+        n=pl.len(),
     )
-    chosen = (
-        usable.select("task_id", "tool_calls")
-        .filter(n_calls > 0)
-        .explode("tool_calls")
-        .select("task_id", name=pl.col("tool_calls").struct.field("name"))
-        .group_by("task_id", "name")
-        .len()
-    )
-    words = pl.col("name").str.replace_all(r"([a-z])([A-Z])", "${1}_${2}").str.to_lowercase()
+    chosen = _chosen(usable)
+    of_names = chosen.group_by("task_id", "name").len()
     share = pl.col("len") / pl.col("len").sum()
-    acts = words.str.contains(rf"(?:^|[^a-z])(?:{SIDE_EFFECT_VERBS})(?:[^a-z]|$)")
-    of_tools = chosen.group_by("task_id").agg(
-        tools_chosen=pl.len(),
-        tool_entropy=-(share * share.log(2)).sort().sum(),
-        side_effect_share=pl.col("len").filter(acts).sum() / pl.col("len").sum(),
+    of_tools = of_names.group_by("task_id").agg(
+        tools_chosen=pl.len(), tool_entropy=-(share * share.log(2)).sort().sum()
     )
-    return per_task.join(of_tools, on="task_id", how="left")
+    acting = chosen.filter("acts").group_by("task_id").agg(acting=pl.col("call_id").n_unique())
+    return (
+        per_task.join(of_tools, on="task_id", how="left")
+        .join(acting, on="task_id", how="left")
+        .with_columns(
+            side_effect_share=pl.when(pl.col("tools_chosen") > 0).then(pl.col("acting").fill_null(0) / pl.col("n"))
+        )
+        .drop("n", "acting")
+    )
+
+
+def _chosen(usable: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a tool call: ``task_id, call_id, name``, and whether a tool of that name ``acts``."""
+    chosen = (
+        usable.select("task_id", "call_id", "tool_calls")
+        .filter(pl.col("tool_calls").list.len() > 0)
+        .explode("tool_calls")
+        .select("task_id", "call_id", name=pl.col("tool_calls").struct.field("name"))
+    )
+    acting = [name for name in chosen.get_column("name").unique().drop_nulls() if acts_on_the_world(name)]
+    return chosen.with_columns(acts=pl.col("name").is_in(acting).fill_null(value=False))
 
 
 def _copying(usable: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:

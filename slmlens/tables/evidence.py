@@ -68,6 +68,7 @@ class VerdictsTable(dy.Schema):
     rare_recall = dy.Float64(nullable=True)
     rare_n = dy.Int64(nullable=True)
     gate = dy.String(nullable=True)  # why the task may not be moved at all; null: no gate
+    hold = dy.String(nullable=True)  # why only a person may decide to move it; null: nothing speaks against it
     grade = dy.String(check=lambda c: c.is_in(GRADES))
     evidence = dy.String(check=lambda c: c.is_in(EVIDENCE_WORDS))
     time_ordered = dy.Bool()  # false: split by a hash of the session, "not a time split"

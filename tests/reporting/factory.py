@@ -309,6 +309,7 @@ def _verdict(at: int, s: Spec) -> dict[str, Any]:
         "rare_recall": None,
         "rare_n": None,
         "gate": None,
+        "hold": None,
         "grade": s.grade,
         "evidence": s.evidence,
         "time_ordered": True,

@@ -361,7 +361,7 @@ def test_the_rare_class_of_a_graded_model_is_the_one_that_counts():
     assert any("is not measured (n = 4)" in reason for reason in found["reasons"])
 
 
-def test_tools_that_act_and_instructions_on_health_are_said_and_forbid_nothing():
+def test_tools_that_act_and_instructions_on_health_are_left_to_a_person_and_gate_nothing():
     tasks = tasks_of(tickets(sessions=1))
     text = "You read the symptoms of a patient and name the dosage."
     calls = tasks.calls.calls.with_columns(tool_calls=pl.lit([{"name": "send_refund", "arguments": "{}"}]))
@@ -374,9 +374,11 @@ def test_tools_that_act_and_instructions_on_health_are_said_and_forbid_nothing()
     assert found["gate"] is None
     assert found["evidence"] != "gated"
     said = " ".join(found["reasons"])
-    assert "let a person approve its calls" in said
-    assert "speak of health" in said
-    assert "speak of" not in " ".join(assess(tasks).verdicts.item(0, "reasons"))
+    assert found["hold"] == "its calls act and its instructions or tools speak of health"
+    assert f"{found['hold'][1:]}: only a person may decide to move it" in said
+    plain = assess(tasks).verdicts.row(0, named=True)
+    assert plain["hold"] is None
+    assert "a person" not in " ".join(plain["reasons"])
 
 
 def test_both_intervals_of_agreement_are_nested_around_the_median():
