@@ -127,7 +127,7 @@ def deployments_grid(task: Json) -> Grid:
             "fixed a month": line["fixed"],
             "work, once": line["once"],
             "repays from (calls a month)": line["repays"],
-            "rests on": sentence(line["rests_on"]),
+            "rests on": _rests_on(line["rests_on"]),
         }
         for line in deployment_lines(task)
     ]
@@ -144,7 +144,7 @@ def ladder_grid(task: Json) -> Grid:
             "saves a month": _about(rung["saving_month_usd"]) if rung["serves"] else "",
             "leaves": _about(rung["remains_month_usd"]),
             "chance": "" if rung["chance"] is None else percent(rung["chance"]),
-            "rests on": sentence(rung["rests_on"]),
+            "rests on": _rests_on(rung["rests_on"]),
         }
         for rung in task.get("ladder", ())
     ]
@@ -155,6 +155,11 @@ def flips_words(task: Json) -> Words:
     """Return which fact, at which value, would change what to do with a task."""
     flips = [sentence(flip) for flip in task["flips"]]
     return Words("\n".join(flips) or "Nothing within reason changes what to do with this task.")
+
+
+def _rests_on(text: str) -> str:
+    """Return the words as a sentence whose first word, which may be a model's name, stays as it is."""
+    return text[:1] + sentence(text)[1:]
 
 
 def _range(saving: Json | None) -> str:

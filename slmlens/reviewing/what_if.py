@@ -142,18 +142,11 @@ class WhatIf(Tool):
         rest = self._make.Accordion([self._make.VBox([row for name, row in rows.items() if name not in FIRST])])
         rest.set_title(0, f"{len(rows) - len(FIRST)} more assumptions")
         rest.selected_index = None
-        return self._make.VBox(
-            [
-                self._make.VBox([rows[name] for name in FIRST]),
-                rest,
-                self._make.HBox([self.back, self.write]),
-                self.said,
-                self.worth,
-                self.tornado,
-                self.order,
-                self.portfolio,
-            ]
-        )
+        self.first = self._make.VBox([rows[name] for name in FIRST])
+        buttons = self._make.HBox([self.back, self.write])
+        # what is watched stands above the fields, so that nobody has to scroll to see a change
+        shown = [self.said, self.worth, self.first, rest, buttons, self.tornado, self.order, self.portfolio]
+        return self._make.VBox(shown)
 
     def _edited(self, name: str, change: Mapping[str, Any]) -> None:
         with self:

@@ -51,7 +51,7 @@ def test_every_assumption_is_a_field_with_unit_kind_source_and_day(panel: WhatIf
     entries = load_assumptions().entries
     assert list(panel.fields) == list(entries)
     assert set(FIRST) <= set(entries)
-    rows = panel.view.children[0].children
+    rows = panel.first.children
     for name, row in zip(FIRST, rows, strict=True):
         assert row.children[0].description == name
         words = row.children[1].value
