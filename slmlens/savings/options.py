@@ -305,7 +305,7 @@ def _as_option(
         saved_nusd=_central(move, case.volume),
         wrong_nusd=0.0 if move.loss is None or case.volume.seat_only else move.loss.central,
         fixed_usd=move.fixed_usd,
-        fixed_call_nusd=0.0 if move.where is None else move.where.fixed_call_nusd,
+        fixed_call_nusd=0.0 if move.where is None or case.volume.seat_only else move.where.fixed_call_nusd,
         call_nusd=None if move.where is None else move.where.call_nusd,
         rests_on=None if move.where is None else move.where.note,
         open_share=1.0 if case.open_share is None else float(case.open_share.mean()),
