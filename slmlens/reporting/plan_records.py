@@ -90,7 +90,14 @@ def _portfolio(found: Any) -> Json | None:  # noqa: ANN401  a mapping, as the pl
         "p_npv_positive": round(found["p_npv_positive"], 4),
         "gap": _short(found["gap"]),
         "left_out": [dict(entry) for entry in found["left_out"]],
+        "pools": [_pool(pool) for pool in found.get("pools", ())],
     }
+
+
+def _pool(pool: Mapping[str, Any]) -> Json:
+    told = {name: pool[name] for name in ("slm", "gpu", "gpus")}
+    month = {"month_usd": cents(pool["month_nusd"]), "alone_usd": cents(pool["alone_nusd"])}
+    return told | month | {name: list(pool[name]) for name in ("tasks", "not_alone")}
 
 
 def _short(value: float | None) -> float | None:

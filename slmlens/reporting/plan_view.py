@@ -84,13 +84,32 @@ def _portfolio(found: Json | None, names: Mapping[str, str]) -> dict[str, Any] |
     if not found["tasks"]:
         said = f"No task fits the {found['budget_weeks']:g} engineer-weeks there are."
     gap = "" if not found["gap"] else f" Another set may be better, by {percent(found['gap'])} at most."
+    pools = [_pool(pool, names) for pool in found.get("pools", ())]
     return {
-        "said": said + gap,
+        "said": " ".join([said + gap, *pools]),
         "tasks": [names.get(task_id, task_id) for task_id in found["tasks"]],
         "left_out": [
             f"{names.get(entry['task_id'], entry['task_id'])}: {entry['reason']}" for entry in found["left_out"]
         ],
     }
+
+
+def _pool(pool: Json, names: Mapping[str, str]) -> str:
+    """Return which tasks share GPUs, what that costs, and that the plan's own figures count each task alone."""
+    gpus = f"one {pool['gpu']}" if pool["gpus"] == 1 else f"{pool['gpus']} {pool['gpu']} GPUs"
+    said = (
+        f"{_listed(pool['tasks'], names)} share {gpus} with {pool['slm']} on it: {usd_about(pool['month_usd'])} a month, "
+        f"{usd_about(pool['alone_usd'])} with GPUs of their own."
+    )
+    if pool["not_alone"]:
+        whose = "their" if len(pool["not_alone"]) > 1 else "its"
+        said += f" {_listed(pool['not_alone'], names)} would not pay with GPUs of {whose} own."
+    return f"{said} The headline counts each task alone."
+
+
+def _listed(task_ids: Sequence[str], names: Mapping[str, str]) -> str:
+    quoted = [f"“{names.get(task_id, task_id)}”" for task_id in task_ids]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def _shares(parts: Sequence[Json]) -> list[dict[str, Any]]:

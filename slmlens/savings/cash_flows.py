@@ -79,6 +79,11 @@ def running(shared: Shared, flows: Flows) -> Worth:
     return Worth(monthly, flows.holds * (flows.saving * falling - flows.loss * flat - standing * working))
 
 
+def months_at_work(shared: Shared, flows: Flows) -> float:
+    """Return the discounted months of the horizon in which a call is moved: those that standing costs are paid."""
+    return _discounted_months(shared, flows.open_share)[2]
+
+
 def spent_once(shared: Shared, flows: Flows) -> np.ndarray:
     """Return draws of the one-off work, in nano-USD: that of going ahead only where parity holds."""
     spent: np.ndarray = (flows.before_usd + flows.holds * flows.once_usd) * NUSD_PER_USD * shared.people

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from slmlens.savings.assumptions import Assumptions
 from slmlens.savings.cash_flows import spent_once
 from slmlens.savings.montecarlo import Setting, percentiles
 from slmlens.savings.options import Option, best_by_action
+from slmlens.savings.pools import SELF_HOSTED, GpuPool, gpu_pools, own_rent, without_rent
 from slmlens.savings.portfolio import DAYS_A_WEEK, Portfolio, Project, choose
 from slmlens.savings.routing import Split, Traffic, break_even, cascade, move, router
 from slmlens.savings.sensitivity import plan_facts, plan_tornado
@@ -20,7 +22,6 @@ from slmlens.savings.volumes import Volume
 from slmlens.tables import NUSD_PER_USD
 
 _WORK = {"code": "code", "cache": "cache", "pilot-cheaper-llm": "cheaper_llm"}
-_SELF_HOSTED = "self-hosted"
 
 
 def decision_views(
@@ -32,7 +33,10 @@ def decision_views(
     flip in a range that makes sense). ``facts``: ``fact, how, worth_nusd, cost_nusd``, the highest net worth first.
     ``portfolio``: ``budget_weeks`` (None: no limit), ``weeks, tasks`` (ids, in the order in which to do them),
     ``npv_nusd`` (p10, p50, p90), ``p_npv_positive``, ``gap`` (share by which another set may be better at most; 0: none
-    is) and ``left_out`` (``task_id, reason``); None: no month is known or nothing pays.
+    is), ``left_out`` (``task_id, reason``) and ``pools``: GPUs that at least two of its tasks share, with ``slm, gpu,
+    gpus, tasks, month_nusd, alone_nusd`` (a month with GPUs of their own) and ``not_alone`` (those of them that would
+    not pay with GPUs of their own; the plan's other figures count each task alone). None: no month is known or nothing
+    pays.
 
     :param order: Ids of the tasks that the plan acts on.
     :param pilots: ``PilotPlanTable``.
@@ -57,7 +61,7 @@ def decision_views(
             {"fact": fact.name, "how": fact.how, "worth_nusd": fact.worth_nusd, "cost_nusd": fact.cost_nusd}
             for fact in plan_facts(acting, valued, pilots, setting)
         ],
-        "portfolio": _portfolio(acting, setting),
+        "portfolio": _portfolio(acting, valued, setting),
     }
 
 
@@ -108,18 +112,35 @@ def _split_row(splits: Sequence[Split], breaks_even_at: float | None) -> dict[st
     }
 
 
-def _portfolio(acting: Sequence[Valued], setting: Setting) -> dict[str, object] | None:
-    assumptions = setting.assumptions
-    projects = [project for task in acting if (project := _project(task, setting)) is not None]
-    if not projects:
+@dataclass(frozen=True)
+class _Set:
+    """What could be taken on, and the best set of it.
+
+    :param options: By task, the option that it would take.
+    :param pools: The GPUs that some of them would share.
+    """
+
+    options: Mapping[str, Option]
+    pools: Sequence[GpuPool]
+    found: Portfolio
+
+    def sharing(self, pool: GpuPool) -> list[str]:
+        """Return the ids of the chosen tasks that share a pool."""
+        return [task_id for task_id in self.found.tasks if task_id in pool.options]
+
+
+def _portfolio(acting: Sequence[Valued], valued: Sequence[Valued], setting: Setting) -> dict[str, object] | None:
+    weeks = setting.assumptions.central("budget_weeks")
+    options = {task.volume.task_id: task.chosen for task in acting}
+    best = _chosen(options, (), setting)
+    for pool in gpu_pools(valued, options.keys(), setting):
+        tried = _chosen({**best.options, **pool.options}, [*best.pools, pool], setting)
+        if tried.found.value > best.found.value and all(len(tried.sharing(each)) > 1 for each in tried.pools):
+            best = tried
+    found = best.found
+    if not found.tasks and not found.left_out:
         return None
-    weeks = assumptions.central("budget_weeks")
-    found = choose(
-        projects,
-        budget_days=weeks * DAYS_A_WEEK if weeks > 0 else None,
-        later_share=assumptions.mean("later_rollout_share"),
-    )
-    npv = _set_npv([task for task in acting if task.volume.task_id in found.tasks], setting)
+    npv = _set_npv(best, setting)
     return {
         "budget_weeks": weeks if weeks > 0 else None,
         "weeks": found.days / DAYS_A_WEEK,
@@ -128,27 +149,61 @@ def _portfolio(acting: Sequence[Valued], setting: Setting) -> dict[str, object] 
         "p_npv_positive": float((npv > 0).mean()),
         "gap": _gap(found),
         "left_out": [{"task_id": task_id, "reason": why} for task_id, why in sorted(found.left_out.items())],
+        "pools": [_pool_row(pool, best.sharing(pool)) for pool in best.pools],
     }
+
+
+def _chosen(options: Mapping[str, Option], pools: Sequence[GpuPool], setting: Setting) -> _Set:
+    weeks = setting.assumptions.central("budget_weeks")
+    shared = {task_id: pool for pool in pools for task_id in pool.options}
+    projects = [
+        _project(task_id, option, shared.get(task_id), setting)
+        for task_id, option in options.items()
+        if option.worth is not None and option.flows is not None
+    ]
+    found = choose(
+        projects,
+        budget_days=weeks * DAYS_A_WEEK if weeks > 0 else None,
+        later_share=setting.assumptions.mean("later_rollout_share"),
+    )
+    return _Set(options, pools, found)
 
 
 def _gap(found: Portfolio) -> float:
     return 0.0 if found.exact or found.value <= 0 else found.bound / found.value - 1
 
 
-def _project(task: Valued, setting: Setting) -> Project | None:
-    option = task.chosen
-    if option.worth is None or option.flows is None:
-        return None
+def _project(task_id: str, option: Option, pool: GpuPool | None, setting: Setting) -> Project:
+    """Return an option as a project; in a pool it pays the pool's GPUs instead of its own."""
+    assert option.worth is not None
+    assert option.flows is not None
     days = _days(option, setting.assumptions)
     own = option.action in OWN_WORK
+    rent = 0.0 if pool is None else float(pool.rent.mean())
+    worth = option.worth.npv if pool is None else without_rent(option, setting)
     return Project(
-        task_id=task.volume.task_id,
-        value=float(option.worth.npv.mean()),
+        task_id=task_id,
+        value=float(worth.mean()) - rent,
         own_days=days if own else 0.0,
         days=0.0 if own else days,
         roll_out=0.0 if own else float(spent_once(setting.shared, option.flows).mean()),
         month=float(option.worth.monthly.mean()),
+        group=None if pool is None else pool.model,
+        rent=rent,
     )
+
+
+def _pool_row(pool: GpuPool, task_ids: Sequence[str]) -> dict[str, object]:
+    alone = [task_id for task_id in task_ids if (pool.options[task_id].expected_npv or 0.0) <= 0]
+    return {
+        "slm": pool.model,
+        "gpu": pool.serving.gpu,
+        "gpus": pool.serving.gpus + pool.serving.spare,
+        "tasks": list(task_ids),
+        "month_nusd": round(pool.serving.usd_month[1] * NUSD_PER_USD),
+        "alone_nusd": round(sum(pool.options[task_id].fixed_usd for task_id in task_ids) * NUSD_PER_USD),
+        "not_alone": alone,
+    }
 
 
 def _days(option: Option, assumptions: Assumptions) -> float:
@@ -156,20 +211,24 @@ def _days(option: Option, assumptions: Assumptions) -> float:
     verb = _WORK.get(option.action, option.action.rpartition("-")[2])
     parts = [verb]
     parts += ["pilot"] if option.action.startswith("pilot") else []
-    parts += ["self_host"] if option.deployment == _SELF_HOSTED else []
+    parts += ["self_host"] if option.deployment == SELF_HOSTED else []
     return sum(assumptions.central(f"{part}_days") for part in parts)
 
 
-def _set_npv(tasks: Sequence[Valued], setting: Setting) -> np.ndarray:
+def _set_npv(best: _Set, setting: Setting) -> np.ndarray:
     """Return draws of the NPV of a set, what it shares counted once."""
-    options = [task.chosen for task in tasks]
+    options = {task_id: best.options[task_id] for task_id in best.found.tasks}
     works = [
         spent_once(setting.shared, option.flows)
-        for option in options
+        for option in options.values()
         if option.flows is not None and option.action not in OWN_WORK
     ]
     together = shared_rollout(works, setting.shared.later_rollout)
-    for option in options:
+    for option in options.values():
         if option.worth is not None:
             together = together + option.worth.npv
+    for pool in best.pools:
+        together = together - pool.rent
+        for task_id in best.sharing(pool):
+            together = together + own_rent(options[task_id], setting)
     return together
