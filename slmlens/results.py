@@ -73,6 +73,12 @@ class Tasks:
         rows = self._applied("override").select("task_ids", "action")
         return {task_id: action for task_ids, action in rows.iter_rows() for task_id in task_ids}
 
+    @property
+    def asked_by(self) -> dict[str, str]:
+        """Who asked for the action of :attr:`asked`, by task id."""
+        rows = self._applied("override").select("task_ids", "author")
+        return {task_id: author for task_ids, author in rows.iter_rows() for task_id in task_ids}
+
     def _decided(self, kind: str) -> frozenset[str]:
         return frozenset(t for ids in self._applied(kind).get_column("task_ids").to_list() for t in ids)
 

@@ -139,6 +139,9 @@ def _facts(task: Json, summary: Json) -> list[tuple[str, str]]:
         ("Answer", f"{OUTPUT[task['output_kind']]}{reader}"),
         ("Where", " · ".join(dict.fromkeys([task["application"], *task["step_names"][:3]]))),
     ]
+    if task.get("hold"):
+        decided = "decided by a person" if task["action"].startswith("migrate") else "for a person to decide"
+        facts.append(("Moving it", f"{decided}: {task['hold']}"))
     facts += _loop(task)
     if task["latency_p50_ms"] is not None:
         facts.append(("Median latency", f"{task['latency_p50_ms'] / 1000:.1f} s"))

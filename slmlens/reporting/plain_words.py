@@ -177,6 +177,8 @@ def next_step(task: Json) -> str:
     calls = task["pilot_calls"]
     trial = f"on {counted(calls, 'graded call')}" if calls else "on graded calls"
     tuned = " trained on this task's own calls" if mode_of(task["action"]) == "tuned" else ""
+    if task.get("hold") and task["evidence"] == "shown" and task["action"] in {"pilot-swap", "pilot-tune"}:
+        return f"Decide whether {name} may move to {slm}: {task['hold']}. An override of the action moves it."
     return {
         "code": f"Replace {name} with plain code, and send what the rule does not cover to the present model.",
         "cache": f"Put an exact cache in front of {name}.",

@@ -119,6 +119,7 @@ def task_record(
         "evidence": row["evidence"],
         "action": row["action"],
         "keep_because": row["keep_because"],
+        "hold": row["hold"],
         "levers": [
             {"name": lever["name"], "saving_month_usd": cents(lever["saving_month_nusd"]), "note": lever["note"]}
             for lever in row["levers"]

@@ -93,7 +93,7 @@ def plan(
     return Plan(
         verdicts=verdicts,
         savings=_savings(valued, setting),
-        actions=_actions(valued, levers, assumptions, month),
+        actions=_actions(valued, levers, assumptions, month, tasks.asked_by),
         assumptions=_assumptions(verdicts, assumptions),
         total=total | decision_views(order, running, pilots, setting),
         pilots=pilots,
@@ -122,7 +122,11 @@ def _savings(valued: Sequence[Valued], setting: Setting) -> pl.DataFrame:
 
 
 def _actions(
-    valued: Sequence[Valued], levers: Mapping[str, list[Lever]], assumptions: Assumptions, month: Month
+    valued: Sequence[Valued],
+    levers: Mapping[str, list[Lever]],
+    assumptions: Assumptions,
+    month: Month,
+    asked_by: Mapping[str, str],
 ) -> pl.DataFrame:
     rows = [
         {
@@ -139,7 +143,7 @@ def _actions(
             "capability": None if task.capability is None else asdict(task.capability),
             "picks": [asdict(one) for one in task.picks],
             "flips": flips(task.volume, task.verdict, task.options, assumptions, task.decision),
-            "reasons": _reasons(task, month),
+            "reasons": _reasons(task, month, asked_by.get(task.volume.task_id)),
         }
         for task in valued
     ]
@@ -153,13 +157,14 @@ def _ladder(task: Valued, levers: Mapping[str, list[Lever]], assumptions: Assump
     return ladder(task.volume, task.verdict, options, found, assumptions, cacheable=serves)
 
 
-def _reasons(task: Valued, month: Month) -> list[str]:
+def _reasons(task: Valued, month: Month, asked_by: str | None) -> list[str]:
     reasons = task.verdict["reasons"]
     said = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
     if task.decision == Decision("keep", "gate") and task.verdict["gate"] is None:
         said.append("no small model of the catalogue fits: see why each was rejected")
     if task.overruled is not None:
-        said.insert(0, f"a person decided on {task.decision.action}; the evidence alone said {task.overruled}")
+        who = f"a person ({asked_by})" if asked_by else "a person"
+        said.insert(0, f"{who} decided on {task.decision.action}; the evidence alone said {task.overruled}")
     if task.verdict["evidence"] == "shown" and task.decision.action.startswith(("pilot", "keep")):
         said.append(_why_not_moved(task))
     if task.verdict["weak_comparator"] and task.chosen.wrong_nusd > 0:
@@ -175,6 +180,8 @@ def _why_not_moved(task: Valued) -> str:
     known = [found for found in chances if found is not None]
     if not known:
         return "a small model is shown, but without a month the chance that moving pays can't be stated"
+    if task.verdict["hold"] is not None and max(known) >= MIGRATE_FROM:
+        return f"a small model is shown and moving would pay, but {task.verdict['hold']}: only a person may decide it"
     return (
         f"a small model is shown, but the chance that moving pays is {max(known):.0%}, and {MIGRATE_FROM:.0%} is asked"
     )

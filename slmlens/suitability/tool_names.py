@@ -20,7 +20,7 @@ _READS = _listed(
 )
 _ACTS = _listed(
     "activate add append apply approve archive assign authorise authorize ban bash buy cancel click close computer "
-    "create debit decline delete deploy deposit disable dispatch drop edit editor email enable enroll erase escalate "
+    "create debit decline delete deploy deposit disable dispatch drop edit editor email enable enroll erase "
     "exec execute fax grant insert install interpreter invest invite kill launch make mark modify move notify "
     "overwrite pay place powershell process publish python reactivate rebook reboot register reject remove rename "
     "reopen repl replace reset restart revoke rollback run save sell send set shell sms spend start stop submit "
@@ -37,7 +37,7 @@ _LOOKED_UP = _READS | _listed(
 )
 """A noun before one of these is what is looked up: ``order_status``, ``refund_policy``."""
 _JOINS = _listed("and or then")
-_HAND_OVER, _TO = _listed("escalate transfer"), _listed("agent agents assistant human humans supervisor")
+_HANDED_TO = _listed("agent agents assistant human humans supervisor")
 _HAND_IN, _ANSWER = _listed("return submit"), _listed("answer output result submit")
 _SUMS = _listed("add numbers")
 
@@ -47,7 +47,7 @@ def acts_on_the_world(name: str) -> bool:
 
     The first verb decides: ``get_order`` reads and ``create_order`` acts, as the second verb of ``find_and_delete``
     does. A noun is no act (``order_status``), nor is handing in the answer itself (``submit_answer``), handing over to
-    an agent or a person (``transfer_to_human_agents``) or arithmetic (``add_numbers``).
+    an agent or a person (``transfer_to_human_agents``, ``escalate``) or arithmetic (``add_numbers``).
 
     A list of English verbs, by judgement: what a tool of another name does is not seen.
     """
@@ -65,7 +65,7 @@ def name_words(name: str) -> list[str]:
 
 def _is_no_act(words: list[str]) -> bool:
     first, last = words[0], words[-1]
-    hands_on = (first in _HAND_OVER and last in _TO) or (first in _HAND_IN and last in _ANSWER)
+    hands_on = (first == "transfer" and last in _HANDED_TO) or (first in _HAND_IN and last in _ANSWER)
     return hands_on or (first == "add" and last in _SUMS)
 
 

@@ -61,6 +61,7 @@ class Spec:
     skeleton: str = "Extract the fields of the invoice as JSON.\n\n<text, 12-80 words>\n\nCurrency: <one of 7 values>"
     reasons: tuple[str, ...] = ("Answers are short and of one shape.",)
     action_reasons: tuple[str, ...] = ()
+    hold: str | None = None
     levers: tuple[tuple[str, float | None, str], ...] = ()
     flips: tuple[str, ...] = ()
     failures: tuple[tuple[str, int], ...] = ()
@@ -309,7 +310,7 @@ def _verdict(at: int, s: Spec) -> dict[str, Any]:
         "rare_recall": None,
         "rare_n": None,
         "gate": None,
-        "hold": None,
+        "hold": s.hold,
         "grade": s.grade,
         "evidence": s.evidence,
         "time_ordered": True,

@@ -221,7 +221,7 @@ def test_an_override_that_can_not_be_valued_is_conflicting_in_the_report(place: 
     (task,) = [t for t in summary["tasks"] if t["task_id"] == ids(tasks)["refund"]]
     assert (decision["status"] == "applied") == (task["action"] == "migrate-tune")
     if decision["status"] == "applied":
-        assert any("a person decided on migrate-tune" in reason for reason in task["reasons"])
+        assert any("a person (ana) decided on migrate-tune" in reason for reason in task["reasons"])
     else:
         assert "holds nothing to value this action by" in decision["next_step"]
     assert task["evidence"] not in {"shown", "likely"} or task["grade"] != "A"

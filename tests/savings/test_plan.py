@@ -312,9 +312,35 @@ def test_an_action_that_a_person_asked_for_is_followed_and_said_and_the_evidence
     assert alone["action"] != "keep"
     kept = action_of(plan(decided(verdicts, "override", "a", "keep"), today=TODAY, draws=FEW), "a")
     assert (kept["action"], kept["keep_because"], kept["evidence"]) == ("keep", None, alone["evidence"])
-    assert kept["reasons"][0] == f"a person decided on keep; the evidence alone said {alone['action']}"
+    assert kept["reasons"][0] == f"a person (ana) decided on keep; the evidence alone said {alone['action']}"
     other = action_of(plan(decided(verdicts, "override", "a", "migrate-swap"), today=TODAY, draws=FEW), "a")
     assert (other["action"], other["mode"]) == ("migrate-swap", "swap")
+
+
+HOLDS = ["its calls act (send_refund)", "its instructions or tools speak of health"]
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+@pytest.mark.parametrize("mode", ["swap", "tuned"])
+def test_a_held_task_that_is_shown_and_pays_moves_only_when_a_person_says_so(hold, mode):
+    shown = {"evidence": "shown", "grade": "A", "swap": None, "tuned": None} | {mode: parity(0.97)}
+    world = {"sampling_rate": 0.0001}
+    tasks = {"a": steady(300, 30), "b": steady(300, 30)}
+    verb = "swap" if mode == "swap" else "tune"
+    held = verdicts_of(tasks, {"a": {**shown, "hold": hold}, "b": shown}, **world)
+
+    alone = plan(held, overrides=FAULTLESS | CONTRACTED, today=TODAY, draws=FEW)
+    assert action_of(alone, "b")["action"] == f"migrate-{verb}"
+    waiting = action_of(alone, "a")
+    assert waiting["action"] == f"pilot-{verb}"
+    assert waiting["reasons"][0] == (
+        f"a small model is shown and moving would pay, but {hold}: only a person may decide it"
+    )
+
+    told = decided(held, "override", "a", f"migrate-{verb}")
+    lifted = action_of(plan(told, overrides=FAULTLESS | CONTRACTED, today=TODAY, draws=FEW), "a")
+    assert lifted["action"] == f"migrate-{verb}"
+    assert lifted["reasons"][0] == f"a person (ana) decided on migrate-{verb}; the evidence alone said pilot-{verb}"
 
 
 def test_an_action_that_the_log_can_not_value_is_not_followed():

@@ -128,6 +128,7 @@ def test_a_shown_task_that_pays_migrates():
         {"p_npv_tuned": 0.79},
         {"p_npv_tuned": None},
         {"rare_class_unmeasured": True},
+        {"held": True},
     ],
 )  # fmt: skip
 def test_nothing_migrates_on_less(lack):
@@ -154,3 +155,22 @@ def test_every_row_of_the_table_ends_in_one_consistent_action():
             assert word == "shown"
         if gate or not enough:
             assert made.action == "keep"
+
+
+def test_a_hold_takes_moving_away_and_nothing_else():
+    chances, npvs = (None, 0.1, 0.5, 0.9), (None, 0.5, 0.9)
+    grid = itertools.product(
+        (None, "gate"), (True, False), (None, 1.0), (True, False), ("shown", "likely", "no-signal"), ("A", "C"),
+        chances, chances, npvs, (True, False), (True, False),
+    )  # fmt: skip
+    for gate, enough, program, cache, word, grade, swap, tuned, npv, up, rival in grid:
+        facts = {
+            "gate": gate, "enough": enough, "no_signal": word == "no-signal", "program_lo90": program,
+            "cacheable": cache, "evidence": word, "grade": grade, "p_parity_swap": swap, "p_parity_tuned": tuned,
+            "p_npv_swap": npv, "p_npv_tuned": npv, "npv_p90_swap_positive": up, "npv_p90_tuned_positive": up,
+            "cheaper_llm_better": rival,
+        }  # fmt: skip
+        free, held = decide(**facts), decide(**facts, held=True)
+        assert not held.action.startswith("migrate")
+        if not free.action.startswith("migrate"):
+            assert held == free
