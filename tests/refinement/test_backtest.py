@@ -21,6 +21,8 @@ from slmlens.reporting.backtest_page import back_test_page, back_test_record
 from slmlens.tasks.discover import DiscoverySettings
 from tests.tasks.world import answer, log, pair
 
+pytestmark = pytest.mark.slow
+
 START = dt.datetime(2026, 9, 1, 8, tzinfo=dt.UTC)
 SPLIT = dt.date(2026, 9, 22)
 DAYS = 36
