@@ -263,7 +263,7 @@ def _fallen(test: BackTest, measured: pl.DataFrame) -> str:
 def _savings(test: BackTest) -> list[str]:
     saving = test.saving
     if saving.promised is None:
-        return [fact("saving", f"No month was promised, so no saving a month (from {MIN_DAYS} days on).")]
+        return [fact("saving", "No month was promised, so there is no saving a month to hold it to.")]
     promised = usd_range({name: cents(value) or 0.0 for name, value in saving.promised.items()})
     count = int(test.tasks.get_column("in_plan").sum())
     if not count:
