@@ -17,6 +17,7 @@ from slmlens.suitability.posterior import (
     beliefs_by_prior,
     beta_mass,
     grid_beliefs,
+    grid_masses,
     posterior_at,
 )
 from slmlens.suitability.priors import Prior, SlmFacts, swap_prior_of, tuned_prior_of
@@ -103,11 +104,14 @@ class Basis:
         known = {at: found for at, model in enumerate(models) if (found := graded.get((mode, model.name))) is not None}
         for at, one in known.items():
             masses[at] = _graded_mass(priors[at], one)
-        mass, p_parity, low, high = grid_beliefs(np.array(masses), self.needed, floor, self.cut)
-        if floor is None:
-            exact = beliefs_by_prior(priors, self.needed, self.cut)
-            plain = np.array([at not in known for at in range(len(models))])
-            p_parity, low, high = (np.where(plain, e, g) for e, g in zip(exact, (p_parity, low, high), strict=True))
+        mass = grid_masses(np.array(masses), floor, self.cut)
+        if floor is not None:
+            p_parity, low, high = grid_beliefs(mass, self.needed)
+        else:
+            p_parity, low, high = beliefs_by_prior(priors, self.needed, self.cut)
+            graded_at = list(known)
+            if graded_at:
+                _, low[graded_at], high[graded_at] = grid_beliefs(mass[graded_at], self.needed)
         for at, one in known.items():
             p_parity[at] = one.p_parity
         grades = [self._grade(mode, known.get(at)) for at in range(len(models))]

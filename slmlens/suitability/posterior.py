@@ -216,25 +216,31 @@ def beta_mass(a: float, b: float) -> Floats:
     return np.asarray(mass, dtype=np.float64)
 
 
-def grid_beliefs(
-    masses: Floats, needed: Floats, floor: Floor | None = None, cut: float | None = None
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what :func:`posterior_at` says of many models at a time.
+def grid_masses(masses: Floats, floor: Floor | None = None, cut: float | None = None) -> Floats:
+    """Return the posterior mass of many models at a time, as :func:`posterior_at` finds it.
 
     :param masses: One row a model: its :func:`beta_mass`.
-    :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
-    :return: Posterior mass (a row a model), P(parity), and the ends of the 90 % interval of A.
+    :return: A row a model.
     """
     mass = masses * _weight(floor, cut)
     whole = mass.sum(axis=1, keepdims=True)
     mass[whole[:, 0] <= 0, np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
     mass /= np.where(whole > 0, whole, 1.0)
+    return np.asarray(mass, dtype=np.float64)
+
+
+def grid_beliefs(mass: Floats, needed: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return P(parity) and the ends of the 90 % interval of A, one a model.
+
+    :param mass: One row a model: its posterior mass (:func:`grid_masses`).
+    :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
+    """
     above = np.concatenate([np.zeros((len(mass), 1)), np.cumsum(mass, axis=1)], axis=1)
     at = np.clip(needed, 0.0, 1.0) * CELLS
     cell = np.minimum(at.astype(np.int64), CELLS - 1)
     below = above[:, cell] + (at - cell) * mass[:, cell]
     p_parity = np.clip(1 - below.mean(axis=1), 0.0, 1.0)
-    return mass, p_parity, _quantiles(mass, above, 0.05), _quantiles(mass, above, 0.95)
+    return p_parity, _quantiles(mass, above, 0.05), _quantiles(mass, above, 0.95)
 
 
 def _quantiles(mass: Floats, above: Floats, q: float) -> Floats:

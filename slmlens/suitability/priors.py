@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from math import exp, log
 
-import numpy as np
 import polars as pl
 
 MULTI_TURN_DEPTH = 4.0
@@ -71,8 +71,8 @@ def _terms() -> dict[tuple[str, str], float]:
 
 
 @cache
-def _tuned_terms() -> dict[str, float]:
-    return {term: x for (mode, term), x in _terms().items() if mode == "tuned"}
+def _terms_of(mode: str) -> dict[str, float]:
+    return {term: x for (of, term), x in _terms().items() if of == mode}
 
 
 def prior_table() -> pl.DataFrame:
@@ -124,14 +124,15 @@ def swap_terms(
     tokens = REFERENCE_TOKENS if output_tokens is None else max(output_tokens, 1.0)
     terms = {
         "intercept": 1.0,
-        "log_output_tokens": float(np.log(tokens)),
+        "log_output_tokens": log(tokens),
         "no_output_tokens": float(output_tokens is None),
-        "log_params_b": float(np.log(params_b)),
+        "log_params_b": log(params_b),
         "tool_tuned": float(tool_tuned),
     }
     return terms if released is None else {**terms, "release_year": released - RELEASE_ORIGIN}
 
 
+@lru_cache(maxsize=4096)
 def swap_prior(
     output_tokens: float | None, params_b: float, *, tool_tuned: bool = False, released: float | None = None
 ) -> Prior:
@@ -145,19 +146,17 @@ def swap_prior(
     :param tool_tuned: A call-tuned model on a task of tool calls.
     :param released: Year of the model's release, as 2024.5; None: unknown.
     """
-    value = _terms()
-    mode = "swap"
+    value = _terms_of("swap" if released is None else "swap_dated")
     if released is not None:
-        mode = "swap_dated"
-        released = min(max(released, value[mode, "released_min"]), value[mode, "released_max"])
+        released = min(max(released, value["released_min"]), value["released_max"])
     terms = swap_terms(output_tokens, params_b, tool_tuned=tool_tuned, released=released)
-    logit = sum(value[mode, name] * x for name, x in terms.items())
-    kappa = value[mode, "kappa"]
+    logit = sum([value[name] * x for name, x in terms.items()])
+    kappa = value["kappa"]
     length = "unknown output length" if output_tokens is None else f"output length ({output_tokens:.0f} tokens)"
-    newest = " or later" if released == value.get(("swap_dated", "released_max")) else ""
+    newest = " or later" if released == value.get("released_max") else ""
     year = "" if released is None else f", of {int(released)}{newest}"
     note = f"prior by {length} and size ({params_b:g}B{year}), worth {kappa:.1f} calls"
-    return Prior(float(1 / (1 + np.exp(-logit))), kappa, note)
+    return Prior(1 / (1 + exp(-logit)), kappa, note)
 
 
 def swap_prior_of(model: SlmFacts, output_tokens: float | None, *, calls_tools: bool) -> Prior:
@@ -184,14 +183,18 @@ def tuned_prior(output_kind: str, turn_depth: float, *, params_b: float = TUNED_
     :param params_b: Billions of parameters; a larger model than the means are for is not taken to be better, nor one
         smaller than any measured to be worse than that.
     """
-    value = _tuned_terms()
-    multi_turn = output_kind == "tool_call" and turn_depth > MULTI_TURN_DEPTH
+    return _tuned_prior(output_kind, output_kind == "tool_call" and turn_depth > MULTI_TURN_DEPTH, params_b)
+
+
+@lru_cache(maxsize=4096)
+def _tuned_prior(output_kind: str, multi_turn: bool, params_b: float) -> Prior:  # noqa: FBT001 - cached by position
+    value = _terms_of("tuned")
     kind = "tool_call_multi_turn" if multi_turn else output_kind
     words = "tool calls in several turns" if multi_turn else f"answers of kind {output_kind}"
     size = min(max(params_b, value["params_min"]), TUNED_REFERENCE_B)
-    smaller = float(np.log(size / TUNED_REFERENCE_B))
-    odds = value[kind] / (1 - value[kind]) * np.exp(value["log_params_b"] * smaller)
-    mean = float(odds / (1 + odds))
+    smaller = log(size / TUNED_REFERENCE_B)
+    odds = value[kind] / (1 - value[kind]) * exp(value["log_params_b"] * smaller)
+    mean = odds / (1 + odds)
     kappa = widened(mean, value["kappa"], value["log_params_b_sd"] * smaller)
     at_size = f", {params_b:g}B" if smaller < 0 else ""
     return Prior(mean, kappa, f"prior by type ({words}{at_size}), worth {kappa:.1f} calls")
