@@ -130,7 +130,7 @@ _SIGNALS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "copy_coverage": ("words of the answer found in the prompt", percent, "copying is easy"),
     "determinism": ("repeated prompts with one answer only", percent, "the rest is the incumbent's noise"),
     "tools_offered": ("tools on offer, mean", lambda x: f"{x:.1f}", "more to choose among"),
-    "side_effect_share": ("calls of tools that act", percent, "a wrong call may cost dearly"),
+    "side_effect_share": ("calls that act", percent, "from 1 % on only a person may move it"),
     "turn_depth": ("messages in a prompt, mean", lambda x: f"{x:.1f}", "many: a conversation or a loop"),
     "input_tokens_p99": (
         "tokens of a long prompt (99th in 100)",
