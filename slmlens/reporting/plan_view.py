@@ -98,8 +98,8 @@ def _pool(pool: Json, names: Mapping[str, str]) -> str:
     """Return which tasks share GPUs, what that costs, and that the plan's own figures count each task alone."""
     gpus = f"one {pool['gpu']}" if pool["gpus"] == 1 else f"{pool['gpus']} {pool['gpu']} GPUs"
     said = (
-        f"{_listed(pool['tasks'], names)} share {gpus} with {pool['slm']} on it: {usd_about(pool['month_usd'])} a month, "
-        f"{usd_about(pool['alone_usd'])} with GPUs of their own."
+        f"{_listed(pool['tasks'], names)} share {gpus} with {pool['slm']} on it: {usd_about(pool['month_usd'])} "
+        f"a month, {usd_about(pool['alone_usd'])} with GPUs of their own."
     )
     if pool["not_alone"]:
         whose = "their" if len(pool["not_alone"]) > 1 else "its"
