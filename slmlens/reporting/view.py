@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from slmlens.errors import SettingError
+from slmlens.reporting.assumption_groups import assumption_groups
 from slmlens.reporting.card import about, action_label, card, evidence_badge, name_of, saving_cell
 from slmlens.reporting.headline import calls_a_month, waiting_for_volume
 from slmlens.reporting.money import places_for, usd, usd_about, usd_month, usd_range, whole_percents
@@ -83,7 +84,7 @@ def build_view(summary: Json, audience: str, exemplars: Mapping[str, Sequence[st
         "ledger": _ledger(summary),
         "tags": tag_view(summary),
         "invoice": invoice_view(summary),
-        "assumptions": summary["assumptions"],
+        "assumptions": assumption_groups(summary["assumptions"], audience),
         "privacy": _privacy(summary["redaction"], exemplars),
         "decisions": summary["decisions"],
         "false_green": _false_green(summary["false_green"]),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slmlens.reporting.html import render_html
+from slmlens.savings.assumptions import load_assumptions
 from tests.reporting.factory import Log, make_summary, product, product_log
 from tests.reporting.page import DOLLARS, PAYLOADS, figures_of, poisoned
 
@@ -129,6 +130,24 @@ def test_the_first_page_of_paper_holds_the_case(visit, summary, paper, tmp_path)
     page.set_viewport_size({"width": 688 if paper == "A4" else 710, "height": 900})
     height = page.evaluate("document.querySelector('.first').getBoundingClientRect().bottom")
     assert height <= (1123 if paper == "A4" else 1056) - 98
+
+
+def test_groups_of_assumptions_are_closed_on_screen_and_all_on_paper(visit, summary, tmp_path):
+    made = summary | {"assumptions": load_assumptions({"budget_weeks": 3}).table().to_dicts()}
+    html = render_html(made, audience="finance")
+    page, _, _ = visit(html)
+    groups = page.locator("details.group")
+    assert groups.count() == 6
+    assert [groups.nth(at).locator("table").is_visible() for at in range(6)] == [True] + [False] * 5
+    sheets = []
+    for name, shown in (("as it is", html), ("opened", html.replace('class="group"', 'class="group" open'))):
+        page, _, _ = visit(shown)
+        page.pdf(path=str(tmp_path / f"{name}.pdf"), format="A4")
+        sheets.append(len(re.findall(rb"/Type\s*/Page\b", (tmp_path / f"{name}.pdf").read_bytes())))
+        page.emulate_media(media="print")
+        heights = page.eval_on_selector_all("details.group tr", "all => all.map(e => e.getBoundingClientRect().height)")
+        assert min(heights) > 5
+    assert sheets[0] == sheets[1]
 
 
 def test_a_ledger_only_report_is_quiet_too(visit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from slmlens.reporting.plan_view import plan_view
 from slmlens.savings import pools, views
 from slmlens.savings.arrivals import Traffic
 from slmlens.savings.plan import plan
+from slmlens.stages import assess, discover_tasks, read_logs
 from slmlens.tables import NUSD_PER_USD
 from tests.savings.world import FAULTLESS, TODAY, parity, steady, verdicts_of
 
+LOGS = Path(__file__).resolve().parents[2] / "data" / "logs"
 NOBODY_HOSTS = "granite-3.3-8b-instruct"
 LIKELY = {"evidence": "likely", "swap": parity(1.0, NOBODY_HOSTS), "tuned": None}
 GIVEN = {**FAULTLESS, "cheaper_llm_parity": 0}
@@ -107,3 +110,14 @@ def test_the_report_says_which_tasks_share_a_gpu(pair):
     said = plan_view({"plan": view_records(pair), "tasks": named})["portfolio"]["said"]
     assert "“task a” and “task b” share one L40S with granite-3.3-8b-instruct on it" in said
     assert "would not pay with GPUs of their own. The headline counts each task alone." in said
+
+
+@pytest.mark.slow
+def test_the_plan_of_the_sample_is_what_it_is_without_sharing(monkeypatch):
+    verdicts = assess(discover_tasks(read_logs(LOGS)))
+    one = plan(verdicts, today=TODAY)
+    monkeypatch.setattr(views, "gpu_pools", lambda *_: [])
+    other = plan(verdicts, today=TODAY)
+    assert one.total == other.total
+    assert one.savings.equals(other.savings)
+    assert one.actions.equals(other.actions)
