@@ -119,7 +119,23 @@ def _ledger(tasks, unassigned, excluded):
     check = LoggedCheck(None, None, None, 0, None, "")
     nothing = pl.DataFrame()
     return Ledger(
-        spend, in_tasks, unassigned[0], excluded[0], run, 0, 9, 9, 0, 0, nothing, check, None, by_task, nothing
+        spend,
+        in_tasks,
+        unassigned[0],
+        excluded[0],
+        run,
+        0,
+        0,
+        9,
+        9,
+        0,
+        0,
+        nothing,
+        check,
+        None,
+        by_task,
+        nothing,
+        nothing,
     )
 
 
