@@ -90,16 +90,28 @@ def _parse_fenced(body: str) -> Answer | None:
     inside = sum(len(fence.group()) for fence in fences)
     if inside <= _CODE_SHARE * len(body):
         return None
-    prose = bool(_FENCED.sub("", body).strip())
+    edges = [0, *(edge for fence in fences for edge in fence.span()), len(body)]
+    prose = any(body[start:end].strip() for start, end in zip(edges[::2], edges[1::2], strict=True))
     if len(fences) == 1:
         structured = _parse_json(fences[0].group(2).strip(), prose=prose)
         if structured is not None:
             return structured
-    parts = [canonical_program(fence.group(2), fence.group(1)) for fence in fences] if inside <= MAX_CHARS else [None]
-    if None in parts:
+    programs = _programs(fences) if inside <= MAX_CHARS else None
+    if programs is None:
         tokens = "\n".join(token_text(fence.group(2)) for fence in fences)
         return Answer("code", {WHOLE: tokens}, parsed=False, prose=prose)
-    return Answer("code", {WHOLE: "\n".join(map(str, parts))}, prose=prose)
+    return Answer("code", {WHOLE: "\n".join(programs)}, prose=prose)
+
+
+def _programs(fences: list[re.Match[str]]) -> list[str] | None:
+    """Return the canonical text of each fence's program; None as soon as one can't be parsed."""
+    found = []
+    for fence in fences:
+        program = canonical_program(fence.group(2), fence.group(1))
+        if program is None:
+            return None
+        found.append(program)
+    return found
 
 
 def _parse_plain(body: str) -> Answer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import count as counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,13 +67,13 @@ def token_f1(left: str, right: str) -> float:
 
 def bag_words(texts: list[str]) -> Bags:
     """Return the bags of normalised texts."""
-    vocabulary: dict[str, int] = {}
+    vocabulary: defaultdict[str, int] = defaultdict(counter().__next__)
     word: list[int] = []
     count: list[int] = []
     starts = [0]
     for text in texts:
         found = Counter(_WORD.findall(text))
-        word += [vocabulary.setdefault(name, len(vocabulary)) for name in found]
+        word += map(vocabulary.__getitem__, found)
         count += found.values()
         starts.append(len(word))
     counts, begins = np.array(count, dtype=np.int64), np.array(starts, dtype=np.int64)

@@ -46,11 +46,9 @@ def _counts(texts: list[str]) -> NDArray[np.float32]:
     parts = [_clip(text.lower().replace("\n", " ").encode()) for text in texts]
     data = np.frombuffer(b"\n".join(parts) + b"\n", dtype=np.uint8)
     row_of = np.repeat(np.arange(len(parts)), [len(part) + 1 for part in parts])
-    counts = np.zeros(len(parts) * WIDTH, dtype=np.float32)
-    for rows, hashes in _features(data, row_of):
-        bucket = (hashes >> _BUCKET_SHIFT).astype(np.int64)
-        counts += np.bincount(rows * WIDTH + bucket, minlength=len(counts)).astype(np.float32)
-    return counts.reshape(len(parts), WIDTH)
+    found = _features(data, row_of)
+    cells = np.concatenate([rows * WIDTH + (hashes >> _BUCKET_SHIFT).astype(np.int64) for rows, hashes in found])
+    return np.bincount(cells, minlength=len(parts) * WIDTH).astype(np.float32).reshape(len(parts), WIDTH)
 
 
 def _clip(data: bytes) -> bytes:

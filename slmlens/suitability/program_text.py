@@ -65,6 +65,7 @@ def token_text(text: str) -> str:
     return " ".join(_TOKEN.findall(_COMMENT.sub(" ", text)) if len(text) <= MAX_CHARS else text.split())
 
 
+@lru_cache(maxsize=4096)
 def _canonical_python(text: str) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
