@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from slmlens.logs.exchange import Body, string
+from slmlens.logs.exchange import string
 from slmlens.logs.framework_messages import decoded, object_of
 from slmlens.logs.provider_bodies import recorded
 from slmlens.logs.trajectories import listed
 from slmlens.logs.units import count
+from slmlens.logs.usage import usage_body, with_cached_inside
 
 Record = Mapping[str, object]
 
@@ -40,6 +41,7 @@ def bedrock_calls(record: Record) -> Iterator[Record]:
     read, written = (count(asked.get(f"cache{end}InputTokenCount")) for end in ("Read", "Write"))
     inside = count(asked.get("inputTokenCount", metrics.get("inputTokenCount")))
     outside = count(answered.get("outputTokenCount", metrics.get("outputTokenCount")))
+    usage = usage_body(inputs=with_cached_inside(inside, read, written), outputs=outside, cached=read, written=written)
     model = string(entry.get("modelId"))
     yield {
         **recorded(request, response),
@@ -51,19 +53,8 @@ def bedrock_calls(record: Record) -> Iterator[Record]:
         "ttft_ms": metrics.get("firstByteLatency"),
         "session_id": next((about[key] for key in _SESSION_KEYS if about.get(key)), None),
         "metadata": about,
-        "usage": _usage(inside, outside, read, written),
+        "usage": usage,
         **({"error": entry["errorCode"]} if entry.get("errorCode") else {}),
-    }
-
-
-def _usage(inside: int | None, outside: int | None, read: int | None, written: int | None) -> Body | None:
-    """Return usage in OpenAI's terms: Bedrock counts cached tokens beside the input."""
-    if inside is None and outside is None:
-        return None
-    return {
-        "prompt_tokens": (inside or 0) + (read or 0) + (written or 0),
-        "completion_tokens": outside,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
     }
 
 

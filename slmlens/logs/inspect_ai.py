@@ -9,6 +9,7 @@ from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import object_of
 from slmlens.logs.trajectories import listed, own_session
 from slmlens.logs.units import count
+from slmlens.logs.usage import usage_body, with_cached_inside
 
 Record = Mapping[str, object]
 
@@ -148,14 +149,14 @@ def _usage(output: Body) -> Body | None:
         return None
     inside, outside = count(usage.get("input_tokens")) or 0, count(usage.get("output_tokens")) or 0
     read, written = (count(usage.get(f"input_tokens_cache_{end}")) for end in ("read", "write"))
-    beside = (read or 0) + (written or 0)
-    apart = count(usage.get("total_tokens")) == inside + outside + beside
-    return {
-        "prompt_tokens": inside + (beside if apart else 0),
-        "completion_tokens": outside,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
-        "completion_tokens_details": {"reasoning_tokens": usage.get("reasoning_tokens")},
-    }
+    apart = count(usage.get("total_tokens")) == inside + outside + (read or 0) + (written or 0)
+    return usage_body(
+        inputs=with_cached_inside(inside, read, written) if apart else inside,
+        outputs=outside,
+        cached=read,
+        written=written,
+        reasoning=usage.get("reasoning_tokens"),
+    )
 
 
 def _step(event: Body, spans: Mapping[str | None, Body]) -> str | None:

@@ -12,6 +12,7 @@ from slmlens.logs.exchange import Body, NotACallError, string
 from slmlens.logs.framework_messages import decoded, tool_list
 from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, TRACE, Span, Values, first, put
 from slmlens.logs.units import count, utc_microseconds
+from slmlens.logs.usage import usage_body
 
 Record = Mapping[str, object]
 
@@ -209,13 +210,14 @@ def _usage(columns: Body) -> Body | None:
     beside_in = sum(n for key, n in counts.items() if "input" in key and key not in plain)
     beside_out = sum(n for key, n in counts.items() if "output" in key and key not in plain)
     inside = counts.get("total") == (base_in or 0) + (base_out or 0)
-    return {
-        "total_tokens": counts.get("total"),
-        "prompt_tokens": (base_in or 0) + (0 if inside else beside_in),
-        "completion_tokens": (base_out or 0) + (0 if inside else beside_out),
-        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
+    return usage_body(
+        inputs=(base_in or 0) + (0 if inside else beside_in),
+        outputs=(base_out or 0) + (0 if inside else beside_out),
+        cached=cached,
+        written=written,
+        reasoning=reasoning,
+        total=counts.get("total"),
+    )
 
 
 def _items(value: object) -> list[tuple[str, object]]:

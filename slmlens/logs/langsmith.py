@@ -10,6 +10,7 @@ from slmlens.logs.exchange import Body, NotACallError, string
 from slmlens.logs.framework_messages import decoded, object_of, tool_list
 from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, Span, Values, first, put
 from slmlens.logs.units import count, utc_microseconds
+from slmlens.logs.usage import usage_body
 
 Record = Mapping[str, object]
 
@@ -165,16 +166,14 @@ def _usage(row: Record, said: Body, own: Body, outputs: Body) -> object:
     metadata = object_of(said.get("usage_metadata")) or object_of(outputs.get("usage_metadata"))
     if metadata:
         inside, outside = (object_of(metadata.get(f"{end}_token_details")) for end in ("input", "output"))
-        return {
-            "prompt_tokens": metadata.get("input_tokens"),
-            "completion_tokens": metadata.get("output_tokens"),
-            "total_tokens": metadata.get("total_tokens"),
-            "prompt_tokens_details": {
-                "cached_tokens": inside.get("cache_read"),
-                "cache_write_tokens": inside.get("cache_creation"),
-            },
-            "completion_tokens_details": {"reasoning_tokens": outside.get("reasoning")},
-        }
+        return usage_body(
+            inputs=metadata.get("input_tokens"),
+            outputs=metadata.get("output_tokens"),
+            cached=inside.get("cache_read"),
+            written=inside.get("cache_creation"),
+            reasoning=outside.get("reasoning"),
+            total=metadata.get("total_tokens"),
+        )
     provider = object_of(own.get("token_usage")) or object_of(object_of(outputs.get("llm_output")).get("token_usage"))
     return provider or object_of(outputs.get("usage")) or _row_usage(row)
 

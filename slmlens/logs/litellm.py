@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import decoded, object_of
+from slmlens.logs.units import utc_microseconds
 
 Record = Mapping[str, object]
 
@@ -99,8 +100,6 @@ def _around(record: Record, metadata: Body) -> Body:
 
 def _first_token(record: Record) -> Body:
     """Return when the first token came, which is told of streams only: else it is the end."""
-    from slmlens.logs.units import utc_microseconds
-
     began, spoke = (utc_microseconds(record.get(key)) for key in ("startTime", "completionStartTime"))
     if began is None or spoke is None or spoke < began or record.get("stream") is not True:
         return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,7 +40,6 @@ _LIKELY = {
     "latency_ms": ("latency_ms", "duration_ms", "elapsed_ms"), "latency_s": ("latency_s", "latency", "duration"),
     "cost_usd": ("cost_usd", "cost", "spend", "total_cost"),
 }  # fmt: skip
-_PLAIN = re.compile(r"[\w.$-]{1,40}")
 
 
 def load_mapping(given: str | Path | Mapping[str, str]) -> dict[str, str]:
@@ -93,9 +91,9 @@ def guess_mapping(record: Record) -> dict[str, str]:
 
     :param record: One record.
     """
-    named = {snake(key): key for key in record if _PLAIN.fullmatch(key)}
+    named = {snake(key).replace(" ", "_"): key for key in record}
     found = {name: next((named[one] for one in likely if one in named), None) for name, likely in _LIKELY.items()}
-    if found.get("latency_ms"):
+    if found["latency_ms"]:
         found["latency_s"] = None
     return {name: key for name, key in found.items() if key is not None} if found["prompt"] else {}
 

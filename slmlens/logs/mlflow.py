@@ -9,6 +9,7 @@ from slmlens.logs.dialects import answer_body, request_body
 from slmlens.logs.exchange import Body, NotACallError, string
 from slmlens.logs.framework_messages import decoded, object_of, tool_list
 from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, TRACE, Span, first, put
+from slmlens.logs.usage import usage_body
 
 Record = Mapping[str, object]
 
@@ -98,15 +99,13 @@ def _usage(attributes: Body) -> Body | None:
     counts = object_of(attributes.get("mlflow.chat.tokenUsage"))
     if not counts:
         return None
-    return {
-        "prompt_tokens": counts.get("input_tokens"),
-        "completion_tokens": counts.get("output_tokens"),
-        "total_tokens": counts.get("total_tokens"),
-        "prompt_tokens_details": {
-            "cached_tokens": counts.get("cache_read_input_tokens"),
-            "cache_write_tokens": counts.get("cache_creation_input_tokens"),
-        },
-    }
+    return usage_body(
+        inputs=counts.get("input_tokens"),
+        outputs=counts.get("output_tokens"),
+        cached=counts.get("cache_read_input_tokens"),
+        written=counts.get("cache_creation_input_tokens"),
+        total=counts.get("total_tokens"),
+    )
 
 
 def _read_call(span: Span, row: Record, attributes: Body) -> None:

@@ -11,8 +11,14 @@ from slmlens.logs.framework_messages import object_of, tool_list
 from slmlens.logs.gemini import gemini_answer, gemini_request
 from slmlens.logs.trajectories import listed
 from slmlens.logs.units import count
+from slmlens.logs.usage import usage_body, with_cached_inside
 
 _MODEL_IN_URL = re.compile(r"/(?:models?|publishers/[^/]+/models)/([^/:?]+)")
+_LLM_URL = re.compile(
+    r"/(chat/completions|completions|responses|messages|chat|generate|converse(-stream)?"
+    r"|invoke(-with-response-stream)?)(\?|$)|:(stream)?generateContent|:(stream)?rawPredict",
+    re.IGNORECASE,
+)
 _BLOCKS = ("text", "toolUse", "toolResult", "image", "document", "cachePoint", "guardContent", "reasoningContent")
 
 
@@ -24,8 +30,8 @@ def openai_request(body: object, url: str | None = None) -> Body | None:
     """
     if not isinstance(body, dict):
         return None
-    named = _MODEL_IN_URL.search(url or "")
-    beside: Body = {"model": named[1].replace("%3A", ":")} if named and "model" not in body else {}
+    named = _model_of(url)
+    beside: Body = {"model": named} if named and "model" not in body else {}
     if "contents" in body:
         return {**beside, **gemini_request(body)}
     if _is_converse(body):
@@ -55,10 +61,7 @@ def openai_answer(body: object) -> object:
 def _plain_answer(body: Body) -> Body | None:
     results = listed(body.get("results"))
     if results and "outputText" in results[0]:
-        usage = {
-            "prompt_tokens": body.get("inputTextTokenCount"),
-            "completion_tokens": results[0].get("tokenCount"),
-        }
+        usage = usage_body(inputs=body.get("inputTextTokenCount"), outputs=results[0].get("tokenCount"))
         return _chosen({"content": results[0]["outputText"]}, results[0].get("completionReason"), usage)
     if isinstance(body.get("generation"), str):
         usage = {
@@ -68,7 +71,7 @@ def _plain_answer(body: Body) -> Body | None:
         return _chosen({"content": body["generation"]}, body.get("stop_reason"), usage)
     if "done" in body and ("eval_count" in body or "message" in body or isinstance(body.get("response"), str)):
         said = object_of(body.get("message")) or {"content": body.get("response")}
-        usage = {"prompt_tokens": body.get("prompt_eval_count"), "completion_tokens": body.get("eval_count")}
+        usage = usage_body(inputs=body.get("prompt_eval_count"), outputs=body.get("eval_count"))
         return {**_chosen(said, body.get("done_reason"), usage), "model": body.get("model")}
     if isinstance(body.get("message"), dict) and "finish_reason" in body and "choices" not in body:
         return {**_chosen(object_of(body["message"]), body.get("finish_reason"), None), "usage": body.get("usage")}
@@ -89,12 +92,12 @@ def _gemini_usage(told: Body) -> Body | None:
     if not told:
         return None
     thought = count(told.get("thoughtsTokenCount")) or 0
-    return {
-        "prompt_tokens": told.get("promptTokenCount"),
-        "completion_tokens": (count(told.get("candidatesTokenCount")) or 0) + thought,
-        "prompt_tokens_details": {"cached_tokens": told.get("cachedContentTokenCount")},
-        "completion_tokens_details": {"reasoning_tokens": thought or None},
-    }
+    return usage_body(
+        inputs=told.get("promptTokenCount"),
+        outputs=(count(told.get("candidatesTokenCount")) or 0) + thought,
+        cached=told.get("cachedContentTokenCount"),
+        reasoning=thought or None,
+    )
 
 
 def _is_converse(body: Body) -> bool:
@@ -149,11 +152,8 @@ def _converse_usage(told: Body) -> Body | None:
     if not told:
         return None
     read, written = (count(told.get(key)) for key in ("cacheReadInputTokens", "cacheWriteInputTokens"))
-    return {
-        "prompt_tokens": (count(told.get("inputTokens")) or 0) + (read or 0) + (written or 0),
-        "completion_tokens": told.get("outputTokens"),
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
-    }
+    whole = with_cached_inside(count(told.get("inputTokens")) or 0, read, written)
+    return usage_body(inputs=whole, outputs=told.get("outputTokens"), cached=read, written=written)
 
 
 def _streamed(parts: list[Body]) -> object:
@@ -213,11 +213,7 @@ def _converse_stream(parts: list[Body]) -> Body:
     return _chosen(said, finish, _converse_usage(usage))
 
 
-def model_of_url(url: str | None) -> str | None:
-    """Return the model that a Gemini or Bedrock address names, or None.
-
-    :param url: The address.
-    """
+def _model_of(url: str | None) -> str | None:
     found = _MODEL_IN_URL.search(url or "")
     return found[1].replace("%3A", ":") if found else None
 
@@ -228,13 +224,6 @@ def is_llm_url(url: str | None) -> bool:
     :param url: The address; None counts as one.
     """
     return url is None or _LLM_URL.search(url) is not None
-
-
-_LLM_URL = re.compile(
-    r"/(chat/completions|completions|responses|messages|chat|generate|converse(-stream)?"
-    r"|invoke(-with-response-stream)?)(\?|$)|:(stream)?generateContent|:(stream)?rawPredict",
-    re.IGNORECASE,
-)
 
 
 def recorded(request: object, response: object, url: str | None = None) -> Mapping[str, object]:

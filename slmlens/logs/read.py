@@ -287,7 +287,8 @@ class _Reading:
     def _notes(self, calls: pl.DataFrame) -> list[str]:
         notes = []
         bare = calls.filter(pl.col("message_ids").is_null() & (pl.col("status") != "error"))
-        for form in FORMATS:
+        mapped = [] if self.chosen is None or self.chosen in FORMATS else [self.chosen]
+        for form in (*FORMATS, *mapped):
             count = bare.filter(pl.col("format") == form.name).height
             if count:
                 total = calls.filter(pl.col("format") == form.name).height

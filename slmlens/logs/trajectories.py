@@ -8,6 +8,7 @@ from slmlens.logs.content import text_of
 from slmlens.logs.decode import UnreadableError, digest, encode
 from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import decoded, object_of
+from slmlens.logs.usage import usage_body
 
 Record = Mapping[str, object]
 
@@ -64,18 +65,18 @@ def atif_calls(record: Record) -> Iterator[Record]:
         message: Body = {"role": "assistant", "content": step.get("message"), "tool_calls": _called(calls)}
         if step.get("is_copied_context") is not True and step.get("llm_call_count") != 0:
             yield _atif_call(step, message, said, agent, session)
-        said = [*said, message, *_atif_results(step)]
+        said += [message, *_atif_results(step)]
     for inner in listed(record.get("subagent_trajectories")):
         yield from atif_calls({"session_id": session, **inner})
 
 
 def _atif_call(step: Body, message: Body, said: list[Body], agent: Body, session: str | None) -> Record:
     metrics = object_of(step.get("metrics"))
-    usage = {
-        "prompt_tokens": metrics.get("prompt_tokens"),
-        "completion_tokens": metrics.get("completion_tokens"),
-        "prompt_tokens_details": {"cached_tokens": metrics.get("cached_tokens")},
-    }
+    usage = usage_body(
+        inputs=metrics.get("prompt_tokens"),
+        outputs=metrics.get("completion_tokens"),
+        cached=metrics.get("cached_tokens"),
+    )
     return {
         "request": {"messages": list(said), "tools": agent.get("tool_definitions") or None},
         "response": answer(message, usage=usage if metrics else None),

@@ -24,6 +24,38 @@ class Usage(NamedTuple):
     logged_nusd: int | None = None
 
 
+def usage_body(
+    *,
+    inputs: object,
+    outputs: object,
+    cached: object = None,
+    written: object = None,
+    reasoning: object = None,
+    total: object = None,
+) -> dict[str, object]:
+    """Return counts under the names that :func:`read_usage` reads, cached tokens inside the input.
+
+    :param inputs: Tokens of the prompt, cached ones included.
+    :param outputs: Tokens of the answer, reasoning included.
+    :param total: What the log calls the total; None: it names none.
+    """
+    return {
+        "prompt_tokens": inputs,
+        "completion_tokens": outputs,
+        "total_tokens": total,
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+
+
+def with_cached_inside(inputs: int | None, cached: int | None, written: int | None) -> int | None:
+    """Return the whole input where a log counts cached tokens beside it (Anthropic, Bedrock).
+
+    :param inputs: Tokens that were neither read from nor written to the cache; None: not told.
+    """
+    return None if inputs is None else inputs + (cached or 0) + (written or 0)
+
+
 def read_usage(usage: Mapping[str, object]) -> Usage:
     """Return logged usage with its conventions normalised.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from slmlens.logs.decode import encode
+from slmlens.logs.decode import UnreadableError, encode
 from slmlens.logs.draft import Collected, Draft, Place
 from slmlens.logs.exchange import NotACallError
 from slmlens.logs.formats.declaration import Format
@@ -62,7 +62,7 @@ class WholeFileReader:
     def _read(self, call: Record, place: Place) -> Draft | None:
         try:
             return self._normaliser.call(call, self._form, place)
-        except NotACallError:
+        except (NotACallError, UnreadableError):
             return None
 
 

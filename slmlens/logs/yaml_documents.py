@@ -11,7 +11,7 @@ from typing import Any
 from slmlens.logs.decode import UnreadableError, digest, encode
 from slmlens.logs.inflate import SkippedFileError
 from slmlens.logs.limits import Limits
-from slmlens.logs.records import Item
+from slmlens.logs.records import PEEKED_RECORDS, Item
 
 ENDINGS = (".yaml", ".yml")
 
@@ -35,7 +35,7 @@ def yaml_items(stream: io.BufferedReader[Any], limits: Limits) -> tuple[list[Ite
     inner = value.get("interactions") if isinstance(value, dict) else value
     records = inner if isinstance(inner, list) else [value]
     items = [_item(number, record) for number, record in enumerate(records, start=1)]
-    return items[:20], iter(items)
+    return items[:PEEKED_RECORDS], iter(items)
 
 
 def _loaded(raw: bytes) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format, Record
+from slmlens.logs.formats.declaration import Format, Record, not_held
 from slmlens.logs.trajectories import atif_calls
 
 # harborframework.com/docs/trajectory-format: metrics, tool_definitions, is_copied_context, subagent_trajectories.
@@ -12,11 +12,10 @@ _SWITCHES = {
     "model": "Write `agent.model_name`, or `model_name` on each step.",
     "price": "Name the model with its vendor, as in `openai/gpt-4o`.",
     "sessions": "Write `session_id`.",
-    "users": "Nothing to set: the file holds no users.",
     "times": "Write `timestamp` on each step.",
-    "latency": "Nothing to set: the file holds no latencies.",
     "tools": "Write `agent.tool_definitions`.",
     "window": "Name the trajectories of two weeks or more.",
+    **not_held("users", "latency"),
 }
 
 
@@ -28,8 +27,6 @@ FORMAT = Format(
     name="atif",
     title="agent trajectories (ATIF)",
     recognises=_recognises,
-    request_at=("request",),
-    response_at=("response",),
     parts=atif_calls,
     prompt_setting="write every step, with its message",
     switches=_SWITCHES,

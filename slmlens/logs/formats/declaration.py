@@ -66,6 +66,28 @@ class Batch:
     response_at: tuple[str, ...]
 
 
+_NOT_HELD = {
+    "tokens": "token counts",
+    "sessions": "sessions",
+    "users": "users",
+    "traces": "traces",
+    "steps": "steps",
+    "services": "services",
+    "times": "times",
+    "latency": "latencies",
+    "tools": "tools on offer",
+    "window": "times",
+}
+
+
+def not_held(*gaps: str) -> dict[str, str]:
+    """Return, for gaps of a format that nothing can be set against, the sentence that says so.
+
+    :param gaps: Names of :data:`GAPS`.
+    """
+    return {gap: f"Nothing to set: the file holds no {_NOT_HELD[gap]}." for gap in gaps}
+
+
 @dataclass(frozen=True)
 class Format:
     """An export format.
@@ -96,8 +118,8 @@ class Format:
     recognises: Callable[[Record], bool]
     prompt_setting: str
     carriers: tuple[str, ...] = ()
-    request_at: tuple[str, ...] = ()
-    response_at: tuple[str, ...] = ()
+    request_at: tuple[str, ...] = ("request",)
+    response_at: tuple[str, ...] = ("response",)
     billing: str = "metered"
     provider: str | None = None
     service: str | None = None

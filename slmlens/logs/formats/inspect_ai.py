@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format
+from slmlens.logs.formats.declaration import Format, not_held
 from slmlens.logs.inspect_ai import is_inspect, parts
 
 # inspect.aisi.org.uk/eval-logs.html: EvalLog, ModelEvent, attachments; span names of solvers and agents.
@@ -12,10 +12,10 @@ _SWITCHES = {
     "model": "Keep the header of the log beside its samples.",
     "price": "Name the model as `provider/model`.",
     "steps": "Name solvers and agents; set `model_roles`.",
-    "users": "Nothing to set: the file holds no users.",
     "services": "Name the task.",
     "tools": "Keep the model events whole.",
     "window": "Keep the logs of two weeks or more.",
+    **not_held("users"),
 }
 
 
@@ -23,8 +23,6 @@ FORMAT = Format(
     name="inspect_ai",
     title="Inspect logs",
     recognises=is_inspect,
-    request_at=("request",),
-    response_at=("response",),
     parts=parts,
     prompt_setting="keep the samples and their events (`--log-samples`)",
     switches=_SWITCHES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slmlens.logs.decode import digest, encode
-from slmlens.logs.formats.declaration import Format, Record
+from slmlens.logs.formats.declaration import Format, Record, not_held
 
 _KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "metadata", "weight"})
 
@@ -35,22 +35,12 @@ def _turns(record: Record) -> Iterator[Record]:
             }
 
 
-_NEVER_HELD = "Nothing to set: the file holds no %s."
-
 _SWITCHES = {
     "answers": "End each conversation with the assistant's message.",
-    "tokens": _NEVER_HELD % "token counts",
     "model": "Nothing to set: the file names no model. Add `--assume-model NAME`.",
     "price": "Add `--assume-model NAME`.",
-    "sessions": _NEVER_HELD % "sessions",
-    "users": _NEVER_HELD % "users",
-    "traces": _NEVER_HELD % "traces",
-    "steps": _NEVER_HELD % "steps",
-    "services": _NEVER_HELD % "services",
-    "times": _NEVER_HELD % "times",
-    "latency": _NEVER_HELD % "latencies",
     "tools": "Write `tools` beside `messages`.",
-    "window": _NEVER_HELD % "times",
+    **not_held("tokens", "sessions", "users", "traces", "steps", "services", "times", "latency", "window"),
 }
 
 FORMAT = Format(
@@ -58,8 +48,6 @@ FORMAT = Format(
     title="fine-tuning files of chat messages",
     recognises=_recognises,
     prompt_setting="keep all messages of the conversation",
-    request_at=("request",),
-    response_at=("response",),
     parts=_turns,
     switches=_SWITCHES,
 )

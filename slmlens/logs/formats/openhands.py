@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format
+from slmlens.logs.formats.declaration import Format, not_held
 from slmlens.logs.openhands import calls_of, is_openhands, parts
 
 # docs.openhands.dev: trajectories; evaluation output.jsonl; LLM completions logging (log_completions).
@@ -11,10 +11,9 @@ _SWITCHES = {
     "tokens": "Export from a version that writes `tool_call_metadata.model_response`.",
     "model": "As for tokens.",
     "price": "As for tokens.",
-    "users": "Nothing to set: the file holds no users.",
-    "latency": "Nothing to set: the file holds no latencies.",
     "tools": "Set `log_completions = true`.",
     "window": "Keep the trajectories of two weeks or more.",
+    **not_held("users", "latency"),
 }
 
 
@@ -22,8 +21,6 @@ FORMAT = Format(
     name="openhands",
     title="OpenHands trajectories",
     recognises=is_openhands,
-    request_at=("request",),
-    response_at=("response",),
     parts=parts,
     whole=calls_of,
     prompt_setting="keep the messages before each action; `log_completions` writes whole prompts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format, Record
+from slmlens.logs.formats.declaration import Format, Record, not_held
 from slmlens.logs.trajectories import smolagents_calls
 
 # huggingface.co/docs/smolagents/tutorials/memory: get_full_steps, model_input_messages, token_usage, timing.
@@ -10,9 +10,8 @@ _SWITCHES = {
     "tokens": "Use a model class that counts them (`token_usage`).",
     "model": "Add `--assume-model NAME`: the memory names no model.",
     "price": "Add `--assume-model NAME`.",
-    "users": "Nothing to set: the file holds no users.",
-    "tools": "Nothing to set: the file holds no tools on offer.",
     "window": "Keep the memories of two weeks or more.",
+    **not_held("users", "tools"),
 }
 
 
@@ -24,8 +23,6 @@ FORMAT = Format(
     name="smolagents",
     title="smolagents memories",
     recognises=_recognises,
-    request_at=("request",),
-    response_at=("response",),
     parts=smolagents_calls,
     prompt_setting="dump `memory.get_full_steps()`, which holds `model_input_messages`",
     switches=_SWITCHES,

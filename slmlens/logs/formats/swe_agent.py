@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format, Record
+from slmlens.logs.formats.declaration import Format, Record, not_held
 from slmlens.logs.trajectories import listed, swe_agent_calls
 
 # swe-agent.com/latest/usage/trajectories: history, trajectory, info.model_stats, replay_config.
@@ -10,11 +10,7 @@ _SWITCHES = {
     "tokens": "Nothing to set: the file holds no token counts of single calls.",
     "model": "Keep `replay_config`, which names the model, or add `--assume-model NAME`.",
     "price": "Add `--assume-model NAME`.",
-    "users": "Nothing to set: the file holds no users.",
-    "times": "Nothing to set: the file holds no times.",
-    "latency": "Nothing to set: the file holds no latencies.",
-    "tools": "Nothing to set: the file holds no tools on offer.",
-    "window": "Nothing to set: the file holds no times.",
+    **not_held("users", "times", "latency", "tools", "window"),
 }
 
 
@@ -28,8 +24,6 @@ FORMAT = Format(
     name="swe_agent",
     title="SWE-agent trajectories",
     recognises=_recognises,
-    request_at=("request",),
-    response_at=("response",),
     parts=swe_agent_calls,
     prompt_setting="keep the history",
     switches=_SWITCHES,

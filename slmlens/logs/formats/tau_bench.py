@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from slmlens.logs.formats.declaration import Format, Record
+from slmlens.logs.formats.declaration import Format, Record, not_held
 from slmlens.logs.trajectories import tau_calls
 
 # github.com/sierra-research/tau-bench, tau2-bench: traj, simulations[].messages, raw_data.
 _SWITCHES = {
-    "tokens": "Nothing to set: the file holds no token counts.",
     "model": "Add `--assume-model NAME`: the results of tau-bench name no model.",
     "price": "Add `--assume-model NAME`.",
-    "users": "Nothing to set: the file holds no users.",
-    "times": "Nothing to set: the file holds no times.",
-    "latency": "Nothing to set: the file holds no latencies.",
-    "tools": "Nothing to set: the file holds no tools on offer.",
-    "window": "Nothing to set: the file holds no times.",
+    **not_held("tokens", "users", "times", "latency", "tools", "window"),
 }
 
 
@@ -29,8 +24,6 @@ FORMAT = Format(
     name="tau_bench",
     title="tau-bench and tau2-bench results",
     recognises=_recognises,
-    request_at=("request",),
-    response_at=("response",),
     parts=tau_calls,
     prompt_setting="keep the messages of each run",
     switches=_SWITCHES,
