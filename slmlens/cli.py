@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from slmlens import cli_options as options
 from slmlens._version import __version__
 from slmlens.errors import SlmlensError
 from slmlens.settings import Settings
@@ -35,71 +36,30 @@ STAGE_WORDS = {
 
 @app.command()
 def run(
-    logs: Annotated[
-        list[Path],
-        typer.Argument(help="Exported logs: files or folders, formats mixed, .gz read through.", metavar="LOGS..."),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run resumes there.")],
-    format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            "--map", help="Where rows of no known format have what: prompt=COLUMN,answer=COLUMN, or a YAML file."
-        ),
-    ] = None,
-    sampling_rate: Annotated[float, typer.Option(help="Share of the traffic that the log holds, e.g. 0.01.")] = 1.0,
-    assume_model: Annotated[
-        str | None, typer.Option(help="Price calls whose model is not logged as this model.")
-    ] = None,
-    prices: Annotated[
-        Path | None, typer.Option(help="YAML file of your own prices, deployments, commitments and discounts.")
-    ] = None,
-    invoice: Annotated[Path | None, typer.Option(help="CSV file of an invoice to lay beside the log.")] = None,
-    tag: Annotated[
-        str | None,
-        typer.Option(help="Cost-allocation tag of the log whose values get totals, e.g. team.", metavar="KEY"),
-    ] = None,
-    assumptions: Annotated[Path | None, typer.Option(help="YAML file of assumptions to override.")] = None,
-    human_facing: Annotated[
-        Path | None, typer.Option(help="YAML file of steps or services: true where a person reads the answer.")
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option("--key", help="Key file of placeholders and hashes (default: SLMLENS_KEY, else random)."),
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(help="YAML file of own redaction rules.")] = None,
-    names: Annotated[
-        bool, typer.Option("--names", help="Also hide names of persons and places (the extra names).")
-    ] = False,
-    names_model: Annotated[str, typer.Option(help="spaCy model for --names: a package or a path.")] = "en_core_web_sm",
-    audience: Annotated[
-        str, typer.Option(help="leadership, finance or engineering: what the report shows first.")
-    ] = "leadership",
-    text: Annotated[
-        bool, typer.Option("--text/--no-text", help="Store redacted message texts in the run folder.")
-    ] = True,
-    redact: Annotated[
-        bool, typer.Option("--redact/--no-redact", help="Replace personal data and secrets before anything is written.")
-    ] = True,
-    keep_days: Annotated[
-        int | None, typer.Option(help="Remove message texts when the run is opened after so many days.")
-    ] = None,
-    previous: Annotated[
-        Path | None,
-        typer.Option("--from", help="Folder of an earlier run whose ids and decisions hold.", metavar="RUN"),
-    ] = None,
-    name_with: Annotated[
-        str | None,
-        typer.Option(help="Address of a chat endpoint whose model names the tasks; it gets skeletons.", metavar="URL"),
-    ] = None,
-    name_model: Annotated[str | None, typer.Option(help="That model's name.", metavar="NAME")] = None,
-    false_green: Annotated[
-        bool,
-        typer.Option(
-            "--false-green", help="Also measure how far the probes fool themselves on this log. Takes longer."
-        ),
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")] = False,
+    logs: options.Logs,
+    out: options.Out,
+    format: options.Format = None,  # noqa: A002 - the word users type
+    mapping: options.Mapping = None,
+    sampling_rate: options.SamplingRate = 1.0,
+    assume_model: options.AssumeModel = None,
+    prices: options.Prices = None,
+    invoice: options.Invoice = None,
+    tag: options.Tag = None,
+    assumptions: options.Assumptions = None,
+    human_facing: options.HumanFacing = None,
+    key_file: options.KeyFile = None,
+    rules: options.Rules = None,
+    names: options.Names = False,
+    names_model: options.NamesModel = "en_core_web_sm",
+    audience: options.Audience = "leadership",
+    text: options.Text = True,
+    redact: options.Redact = True,
+    keep_days: options.KeepDays = None,
+    previous: options.Previous = None,
+    name_with: options.NameWith = None,
+    name_model: options.NameModel = None,
+    false_green: options.FalseGreen = False,
+    strict: options.Strict = False,
 ) -> None:
     """Read logs, find the recurring tasks, and report what a small model could take and save."""
     from slmlens.suitability.settings import SHUFFLES
@@ -133,32 +93,28 @@ def run(
 
 @app.command()
 def check(
-    logs: Annotated[
-        list[Path], typer.Argument(help="Exported logs: files or folders, formats mixed.", metavar="LOGS...")
-    ],
-    format: Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")] = None,  # noqa: A002 - the word users type
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            "--map", help="Where rows of no known format have what: prompt=COLUMN,answer=COLUMN, or a YAML file."
-        ),
-    ] = None,
-    assume_model: Annotated[
-        str | None, typer.Option(help="Price calls whose model is not logged as this model.")
-    ] = None,
+    logs: options.Logs,
+    format: options.Format = None,  # noqa: A002 - the word users type
+    mapping: options.Mapping = None,
+    assume_model: options.AssumeModel = None,
+    prices: options.Prices = None,
 ) -> None:
     """Tell what a log holds, what each gap costs the analysis, and which setting closes it. Writes nothing."""
     from slmlens.stages import check as look
 
     with _progress(("read",)) as step:
-        found = look(logs, settings=Settings(format=format, mapping=mapping, assume_model=assume_model), progress=step)
+        found = look(
+            logs,
+            settings=Settings(format=format, mapping=mapping, assume_model=assume_model, prices=prices),
+            progress=step,
+        )
     typer.echo(str(found))
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
-    audience: Annotated[str, typer.Option(help="leadership, finance or engineering.")] = "leadership",
+    audience: options.Audience = "leadership",
 ) -> None:
     """Run the main job on a generated sample: a month of a shop's support agents, 1 % of its traffic."""
     import tempfile
@@ -174,7 +130,7 @@ def demo(
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     to: Annotated[Path | None, typer.Option(help="HTML file to write; default: report.html in the run folder.")] = None,
-    audience: Annotated[str, typer.Option(help="leadership, finance or engineering.")] = "leadership",
+    audience: options.Audience = "leadership",
 ) -> None:
     """Render the report of a finished run again, for another audience."""
     import json

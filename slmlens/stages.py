@@ -98,10 +98,7 @@ def read_logs(
     redaction = make_redaction(settings.key_file, settings.rules, settings.names_model if settings.names else None)
     if run is None:
         return _read(paths, settings, redaction, progress or _silent)
-    missing = [p.name for p in paths if not p.exists()]
-    if missing:
-        raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
-    inputs = hash_inputs(paths)
+    inputs = _hashed(paths)
     depends = {"inputs": inputs, "settings": reading_depends(settings)}
     same_seed = run.manifest.get("seed", settings.seed) == settings.seed
     run.manifest.update(inputs=inputs, settings=reading_depends(settings), seed=settings.seed)
@@ -131,9 +128,8 @@ def read_logs(
             forgetting.finish_forgetting(at)
             at.note(forgetting=None)
         as_decided = at.manifest.get("decided", "") == decisions_mark(at)
-        if not at.manifest["text_kept"] and not (
-            "report" in at.manifest.get("stages", {}) and same_seed and as_decided
-        ):
+        finished = "report" in at.manifest.get("stages", {}) and same_seed and as_decided
+        if not at.manifest["text_kept"] and not finished:
             message = "texts were not kept"
             raise KeyError(message)
         frames = {name: at.read_frame(name) for name in TABLES["read"]}
@@ -141,10 +137,7 @@ def read_logs(
         return forgetting.leave_out_forgotten(at, calls)
 
     calls = run.stage("read", depends, compute=compute, save=save, load=load)
-    if settings.keep_days is not None:
-        read_on = run.manifest.get("read_on") or dt.datetime.now(dt.UTC).date().isoformat()
-        last = dt.date.fromisoformat(read_on) + dt.timedelta(days=settings.keep_days)
-        run.note(expires_on=last.isoformat())
+    _note_expiry(run, settings)
     return calls
 
 
@@ -154,7 +147,7 @@ def check(logs: Paths, *, settings: Settings | None = None, progress: Progress |
     Reads, redacts and prices the log in memory; writes nothing. ``print`` the result for a page of plain text.
 
     :param logs: Files or folders of exported logs, formats mixed.
-    :param settings: Of these, what concerns reading and prices (``format``, ``strict``, ``assume_model``, ``today``).
+    :param settings: Of these, what concerns reading and prices (``format``, ``mapping``, ``strict``, ``prices``, ...).
     :returns: Frames ``files``, ``coverage``, ``rejects``, and the gaps, worst first; see
         :class:`slmlens.reporting.coverage.Check`.
     :raises InputError: If the input as a whole can't be read. A log without prompts is no error.
@@ -333,6 +326,20 @@ def _invoice(calls: Calls, settings: Settings, book: PriceBook, known: dict[str,
 def _save(run: Run, stage: str, result: Calls | Plan) -> None:
     for name in TABLES[stage]:
         run.write_frame(name, getattr(result, name))
+
+
+def _hashed(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
+    return hash_inputs(paths)
+
+
+def _note_expiry(run: Run, settings: Settings) -> None:
+    if settings.keep_days is not None:
+        read_on = run.manifest.get("read_on") or dt.datetime.now(dt.UTC).date().isoformat()
+        last = dt.date.fromisoformat(read_on) + dt.timedelta(days=settings.keep_days)
+        run.note(expires_on=last.isoformat())
 
 
 def _silent(_stage: str, _share: float) -> None:

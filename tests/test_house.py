@@ -38,6 +38,7 @@ ROOF = {
     "deciding",
     "succession",
     "cli",
+    "cli_options",
     "forgetting",
     "piloting",
     "backtesting",

@@ -22,6 +22,8 @@ _CRITERIA = {
     "footprint": "by memory",
 }
 _TIES = 3
+_CROWD = 10
+"""So many ties say that the evidence tells no model from another: then none is put forward."""
 
 Json = Mapping[str, Any]
 
@@ -33,7 +35,7 @@ def pick_lines(task: Json, mode: str | None = None) -> list[dict[str, str]]:
     """
     wanted = mode or mode_of(task["action"]) or _likeliest(task["picks"])
     return [
-        {"name": _NAMES.get(one["kind"], one["kind"]), "slm": one["slm"] or "none", "said": _said(one)}
+        {"name": _NAMES.get(one["kind"], one["kind"]), "slm": _named(one), "said": _said(one)}
         for one in task["picks"]
         if one["mode"] == wanted
     ]
@@ -66,9 +68,15 @@ def ruled_out_words(candidates: Sequence[Json]) -> str:
 
 def tie_words(ties: Sequence[str]) -> str:
     """Return that some models can't be told from a pick; empty: none."""
+    if len(ties) >= _CROWD:
+        return f"{len(ties) + 1} models can't be told apart"
     more = len(ties) - _TIES
     named = [*ties[:_TIES], *([f"{more} more"] if more > 0 else [])]
     return f"a tie with {joined(named)}" if ties else ""
+
+
+def _named(one: Json) -> str:
+    return "none stands out" if len(one["ties"]) >= _CROWD else one["slm"] or "none"
 
 
 def _said(one: Json) -> str:

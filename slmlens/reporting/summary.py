@@ -34,6 +34,8 @@ _UNPRICED_SHOWN = 5
 
 Json = dict[str, Any]
 
+_REDACTION: Json = {"enabled": True, "text_kept": True, "counts": {}, "not_covered": [], "recall": None}
+
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -78,13 +80,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         "schema": SCHEMA,
         "window": _window(plan, month),
         "rows": _rows(plan.tasks.calls.files),
-        "ledger": {
-            **accounts.ledger,
-            **month_record(month),
-            **spend_record(ledger),
-            "tags": tags_record(facts.tags, ledger),
-            "invoice": facts.invoice,
-        },
+        "ledger": {**accounts.ledger, **month_record(month), **_spend(ledger, facts)},
         "tasks": [
             task_record(row, spend_usd=spend, spend_share=_share(row["spend_nusd"], ledger), runrate_usd=runrate)
             | {"routing": routing_records(row)}
@@ -102,14 +98,7 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         },
         "assumptions": plan.assumptions.sort("kind", "name", descending=[True, False]).to_dicts(),
         "false_green": plan.verdicts.false_green,
-        "redaction": {
-            "enabled": True,
-            "text_kept": True,
-            "counts": {},
-            "not_covered": [],
-            "recall": None,
-            **facts.redaction,
-        },
+        "redaction": {**_REDACTION, **facts.redaction},
         "decisions": [dict(decision) for decision in facts.decisions],
         "lineage": lineage_record(plan.tasks),
         "method": [
@@ -121,17 +110,16 @@ def summarise(plan: Plan, *, ledger: Ledger, month: Month, facts: RunFacts | Non
         ],
         "limits": [*plan.tasks.calls.notes, *facts.limits, *_unpriced(ledger), *GENERAL_LIMITS],
     }
-    whole = max(ledger.imported_nusd, 1)
-    said = outlook(
-        summary,
-        has_prompts=_has_prompts(plan),
-        seat_share=ledger.seat_nusd / whole,
-        prepaid_share=ledger.prepaid_nusd / whole,
-    )
+    seat, prepaid = (nusd / max(ledger.imported_nusd, 1) for nusd in (ledger.seat_nusd, ledger.prepaid_nusd))
+    said = outlook(summary, has_prompts=_has_prompts(plan), seat_share=seat, prepaid_share=prepaid)
     summary["plan"]["headline"] = headline(said)
     clean = visible_tree(summary)
     assert isinstance(clean, dict)
     return clean
+
+
+def _spend(ledger: Ledger, facts: RunFacts) -> Json:
+    return {**spend_record(ledger), "tags": tags_record(facts.tags, ledger), "invoice": facts.invoice}
 
 
 def summary_schema() -> Json:

@@ -141,7 +141,7 @@ _DEFAULTS = (
         "the vendor's smaller model holds parity whenever a small open model does as it is (1) or never (0)",
     ),
     Assumption("window_headroom", 1.25, "context window over the task's 99th percentile of tokens"),
-    Assumption("licence_gate", 1, "1: models whose licence forbids commercial use are ruled out; 0: they are not"),
+    Assumption("licence_gate", 1, "rules out models whose licence forbids commercial use (0: it does not)"),
     Assumption("largest_params_b", 10, "billions of parameters of the largest model that is offered"),
     Assumption("memory_gb", 0, "GB of GPU or laptop memory that a model has to fit in; 0: no limit"),
     Assumption("memory_calls", 1, "calls at a time whose cache has to fit in that memory"),

@@ -170,7 +170,8 @@ def _model(
 
 
 def _parity(option: Option, chance: float, what: str, verdict: Mapping[str, object]) -> str:
-    said = f"{option.slm}, {chance:.0%} chance to hold parity"
+    # A chance just under the bar must not read as the bar itself.
+    said = f"{option.slm}, {chance:.{int(round(chance, 2) == OPEN_FROM > chance)}%} chance to hold parity"
     if what == "cheaper_llm":
         said += " (taken to be that of a small open model as it is, until it is piloted itself)"
     if option.saved_nusd is not None and option.saved_nusd <= 0:

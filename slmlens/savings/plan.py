@@ -80,14 +80,7 @@ def plan(
         for task_id, row in rows.items()
     ]
     running = [task for task in valued if task.volume.task_id not in aside]
-    pilots = pilot_table(
-        [
-            row
-            for task in running
-            if task.decision.action not in READY
-            for row in pilot_rows(task.volume, task.verdict, task.options, assumptions)
-        ]
-    )
+    pilots = _pilots(running, assumptions)
     total = plan_total(valued, verdicts, month, setting.shared, aside)
     order: Any = total["order"]
     return Plan(
@@ -98,6 +91,12 @@ def plan(
         total=total | decision_views(order, running, pilots, setting),
         pilots=pilots,
     )
+
+
+def _pilots(running: Sequence[Valued], assumptions: Assumptions) -> pl.DataFrame:
+    waiting = [task for task in running if task.decision.action not in READY]
+    rows = [row for task in waiting for row in pilot_rows(task.volume, task.verdict, task.options, assumptions)]
+    return pilot_table(rows)
 
 
 def _smaller_savings(verdicts: Verdicts, today: dt.date | None, book: PriceBook | None) -> dict[str, tuple[str, float]]:

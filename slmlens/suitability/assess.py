@@ -89,21 +89,15 @@ def assess(
         judged = judge(seen, settings)
         hold = hold_of(signals, of["skeleton"], tools.get(task_id, []))
         rare = _graded_rare(judged, extra, task_id) or _probed_rare(one, settings)
+        subjects, edited = of["n_subjects"], of["edited_on"]
+        reasons = reasons_of(seen, judged, rare, settings, n_subjects=subjects, edited_on=edited, hold=hold)
         verdicts.append(
             verdict_row(
                 seen,
                 judged,
                 rare,
                 failures=failures.get(task_id, []),
-                reasons=reasons_of(
-                    seen,
-                    judged,
-                    rare,
-                    settings,
-                    n_subjects=of["n_subjects"],
-                    edited_on=of["edited_on"],
-                    hold=hold,
-                ),
+                reasons=reasons,
                 pilot_calls=_pilot_calls(judged, settings),
                 hold=hold,
             )

@@ -96,8 +96,7 @@ def decide(  # noqa: PLR0911 - a decision table reads as its rows do: first matc
     :param grade: ``A`` to ``D``; only A may migrate.
     :param p_parity_swap: P(parity) of a small model as it is, ``p_parity_tuned`` of a tuned one; None: not computed.
     :param p_npv_swap: P(NPV > 0) of migrating to it, ``p_npv_tuned`` to a tuned one; None: no month or no price.
-    :param npv_p90_swap_positive: P90 of the NPV of a pilot of it (``npv_p90_tuned_positive``: of a tuned one) is above
-        zero; where the log shows no month: some volume makes it pay.
+    :param npv_p90_swap_positive: P90 of a pilot's NPV is above zero (tuned alike); without a month: at some volume.
     :param slm_fits: A small model of the catalogue passes licence, window and tools.
     :param rare_class_unmeasured: A class under 5 % of the answers has fewer than 10 graded examples.
     :param cheaper_llm_better: A pilot of the vendor's own smaller model passes the same tests and is worth more.
