@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from slmlens._version import __version__
 
 
@@ -40,6 +42,7 @@ def test_a_bad_setting_is_a_sentence_and_exit_code_2(tmp_path: Path, traps: Path
         assert not (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_report_renders_a_finished_run_for_another_audience(tmp_path: Path, traps: Path) -> None:
     slmlens("run", traps / "planted_rule.jsonl", "--out", tmp_path / "run")
     done = slmlens("report", tmp_path / "run", "--to", tmp_path / "cfo.html", "--audience", "finance")

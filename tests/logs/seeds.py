@@ -314,6 +314,12 @@ def _atif() -> list[dict[str, object]]:
     return [run, {**run, "session_id": "s2", "subagent_trajectories": [{**run, "agent": {"name": "sub"}}]}]
 
 
+def _mint() -> list[dict[str, object]]:
+    said = [*_CHAT[:2], {"role": "assistant", "content": MAIL}]
+    state = {"history": [*said, *said[1:]], "token_counter": {"prompt_tokens": 9}, "error": None}
+    return [{"session_id": MAIL, "model": "gpt-4-0613", "state": state, "task": {"task_name": "gsm8k", "task_id": "1"}}]
+
+
 def _swe_agent() -> list[dict[str, object]]:
     said = [
         {"agent": "main", "message_type": "action", **one} for one in [*_CHAT, {"role": "assistant", "content": MAIL}]
@@ -487,6 +493,7 @@ SEEDS = {
     "langfuse": _langfuse(),
     "langsmith": _langsmith(),
     "litellm": _litellm(),
+    "mint": _mint(),
     "mlflow": _mlflow(),
     "openai_agents": _openai_agents(),
     "openai_batch": _openai_batch(),

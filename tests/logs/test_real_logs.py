@@ -138,6 +138,7 @@ def test_the_gold_table_beside_a_log_is_skipped_with_a_note(shared):
     assert any("agents_mixed.gold.csv" in note for note in calls.notes)
 
 
+@pytest.mark.slow
 def test_every_trap_is_read_whole(traps):
     for path in sorted(traps.glob("*.jsonl")):
         calls = read(path)

@@ -55,6 +55,7 @@ def test_the_tiles_of_the_map_add_up_to_the_log(name: str) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9), st.floats(0, 3)), max_size=7))
+@pytest.mark.slow
 def test_the_map_is_one_tree_for_any_mix_of_tasks(tasks: list[tuple[str, int, float]]) -> None:
     specs = [Spec(f"task {i}", n_calls=n, call_usd=usd, application=app) for i, (app, n, usd) in enumerate(tasks)]
     summary = make_summary(specs, Log(unassigned=len(tasks) % 3))

@@ -66,6 +66,7 @@ def test_every_call_is_on_the_map_or_counted_as_not_drawn(opened: tuple[sl.Run, 
     assert f"{tasks.calls.calls.height - 50} calls without a text, or with a rare one, are not drawn." in subtitle
 
 
+@pytest.mark.slow
 def test_a_recut_and_a_merge_recolour_the_same_places_without_an_encoder(
     opened: tuple[sl.Run, sl.Tasks, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +177,7 @@ def test_many_tasks_share_a_colour_and_a_ticked_one_of_them_gets_its_own(
     assert sum(len(t.x) for t in figure.data) == made.marks(tasks).height
 
 
+@pytest.mark.slow
 def test_without_texts_there_is_no_map_it_is_said_and_decisions_go_on(place: Path, tmp_path: Path) -> None:
     settings = sl.Settings(keep_text=False)
     run = sl.analyse(place, out=tmp_path / "run", settings=settings)

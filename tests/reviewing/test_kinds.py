@@ -117,6 +117,7 @@ def test_a_task_of_few_sessions_says_how_many_it_needs(tmp_path: Path) -> None:
     assert "has 12 sessions; kinds of work are looked for from 20" in kinds_words(kinds)
 
 
+@pytest.mark.slow
 def test_in_the_panel_a_look_changes_nothing_and_a_rule_is_one_click(tmp_path: Path) -> None:
     place, run = log(tmp_path, work(120)), sl.open_run(tmp_path / "run")
     tasks = sl.discover_tasks(sl.read_logs(place, run=run), run=run)
@@ -140,6 +141,7 @@ def test_in_the_panel_a_look_changes_nothing_and_a_rule_is_one_click(tmp_path: P
     assert decided.tasks.equals(panel.session.tasks.tasks), "it is replayed"
 
 
+@pytest.mark.slow
 def test_a_rule_is_not_decided_on_while_a_cut_is_only_tried(tmp_path: Path) -> None:
     panel = sl.review(tasks_of(tmp_path, work(120)), raises=True)
     panel.sliders["k_task"].value = 10

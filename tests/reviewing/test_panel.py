@@ -218,6 +218,7 @@ def test_a_cut_that_was_found_before_is_not_found_again(panel: Panel, monkeypatc
     click(panel.recut)
 
 
+@pytest.mark.slow
 def test_a_cut_that_is_kept_is_the_one_the_run_follows(tmp_path: Path) -> None:
     place, run = log(tmp_path, shop()), sl.open_run(tmp_path / "run")
     calls = sl.read_logs(place, run=run)

@@ -150,6 +150,7 @@ def test_a_recut_keeps_the_decisions_and_writes_nothing(found: sl.Tasks) -> None
     assert session.decisions.height == 1
 
 
+@pytest.mark.slow
 def test_the_report_follows_the_decisions_without_reading_again(place: Path) -> None:
     run, tasks = opened(place)
     session = ReviewSession(tasks, run, author="ana <b>")
@@ -175,6 +176,7 @@ def test_the_report_follows_the_decisions_without_reading_again(place: Path) -> 
     assert refund["action"] == "keep"
 
 
+@pytest.mark.slow
 def test_a_run_loaded_again_holds_its_decisions_and_what_was_found(place: Path) -> None:
     run, tasks = opened(place)
     session = ReviewSession(tasks, run, author="ana")
@@ -198,6 +200,7 @@ def test_the_evidence_is_weighed_anew_on_the_reviewed_tasks(place: Path) -> None
     assert set(verdicts.verdicts.get_column("task_id")) == set(session.tasks.tasks.get_column("task_id"))
 
 
+@pytest.mark.slow
 def test_without_stored_texts_a_new_decision_reads_the_log_again(tmp_path: Path) -> None:
     place = log(tmp_path, shop())
     settings = sl.Settings(keep_text=False)
@@ -211,6 +214,7 @@ def test_without_stored_texts_a_new_decision_reads_the_log_again(tmp_path: Path)
     assert "Desk" in {t["name"] for t in summary["tasks"]}
 
 
+@pytest.mark.slow
 def test_an_override_that_can_not_be_valued_is_conflicting_in_the_report(place: Path) -> None:
     run, tasks = opened(place)
     session = ReviewSession(tasks, run, author="ana")
@@ -227,6 +231,7 @@ def test_an_override_that_can_not_be_valued_is_conflicting_in_the_report(place: 
     assert task["evidence"] not in {"shown", "likely"} or task["grade"] != "A"
 
 
+@pytest.mark.slow
 def test_a_stale_decision_is_listed_in_the_report_with_what_to_do(place: Path, tmp_path: Path) -> None:
     run, tasks = opened(place)
     session = ReviewSession(tasks, run, author="ana")
@@ -251,6 +256,7 @@ def test_a_broken_list_stops_the_analysis_with_its_line(place: Path) -> None:
         sl.analyse(place / "log.jsonl", out=place / "run")
 
 
+@pytest.mark.slow
 def test_gestures_on_the_sample_keep_every_cent(tmp_path: Path) -> None:
     from slmlens.sample import write_sample
 
@@ -274,6 +280,7 @@ def test_gestures_on_the_sample_keep_every_cent(tmp_path: Path) -> None:
     assert figures.tasks == tasks.tasks.height - 2
 
 
+@pytest.mark.slow
 def test_a_forgotten_session_is_in_no_table_of_a_reviewed_run_and_the_decisions_stay(place: Path) -> None:
     run, tasks = opened(place)
     session = ReviewSession(tasks, run, author="ana")

@@ -40,6 +40,7 @@ def accepted(made):
     return [row for row in candidates_of(made).values() if row["accepted"]]
 
 
+@pytest.mark.slow
 def test_each_model_has_a_chance_as_it_is_and_tuned_and_a_smaller_one_never_the_better():
     found = candidates_of(planned(facts_of()))
     sizes = ("Llama-3.2-1B-Instruct", "Llama-3.2-3B-Instruct", "Llama-3.1-8B-Instruct")

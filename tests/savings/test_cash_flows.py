@@ -130,6 +130,7 @@ def test_what_is_committed_beyond_the_horizon_saves_nothing():
     assert any("a commitment covers 100%" in reason for reason in made.actions.item(0, "reasons"))
 
 
+@pytest.mark.slow
 def test_a_commitment_holds_its_share_back_until_it_ends():
     free = option(planned(steady(300, 30)))
     half = option(planned(committed(0.5, TODAY + dt.timedelta(days=500))))

@@ -43,6 +43,7 @@ def planned(verdicts, **overrides):
 
 @settings(max_examples=4, deadline=None)
 @given(st.integers(2, 40), st.integers(50, 9000))
+@pytest.mark.slow
 def test_a_seat_plan_saves_nothing_whatever_is_done(n, tokens):
     made = planned(world([("gpt-4.1", n, "seat", False, tokens)]))
     for column in ("p10_nusd", "p50_nusd", "p90_nusd", "saving_per_1000_calls_nusd"):

@@ -67,6 +67,7 @@ def test_the_published_break_even_table_is_reproduced(provider, model, tune, swa
             assert found == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.slow
 def test_savings_rise_with_what_the_incumbent_costs():
     models = ["gpt-5-nano", "gpt-4.1-nano", "gpt-4.1-mini", "gpt-4.1"]
     made = [planned({"t": steady(300, 30, model=name)}, sampling_rate=0.001) for name in models]
@@ -79,6 +80,7 @@ def test_savings_rise_with_what_the_incumbent_costs():
         assert breaks == sorted(breaks, reverse=True)
 
 
+@pytest.mark.slow
 def test_dearer_small_models_and_dearer_people_save_less():
     tasks = {"t": steady(300, 30)}
     plain = option_of(planned(tasks, sampling_rate=0.001), "t", "pilot-tune")
@@ -126,6 +128,7 @@ def test_a_small_volume_says_from_where_on_it_would_pay():
     assert any("would pay from" in flip and "this log shows 300" in flip for flip in row["flips"])
 
 
+@pytest.mark.slow
 def test_a_large_volume_with_hope_is_piloted_and_never_migrated_without_grade_a():
     made = planned({"t": steady(300, 30)}, sampling_rate=0.0001, overrides=CONTRACTED)
     row = action_of(made, "t")
@@ -202,6 +205,7 @@ def test_a_log_without_prices_is_not_judged_on_money():
     assert "--assume-model" in action_of(made, "u")["flips"][0]
 
 
+@pytest.mark.slow
 def test_a_seat_plan_saves_nothing():
     made = planned({"t": steady(300, 30, billing="seat")}, sampling_rate=0.0001)
     assert action_of(made, "t")["keep_because"] == "money"
@@ -227,6 +231,7 @@ def test_exactly_one_option_of_each_task_is_chosen_and_matches_the_action():
     st.integers(0, 20),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_coverage_adds_up_to_what_was_imported(groups, loose, aside):
     tasks = {f"t{at}": steady(n, 20, model=model) for at, (model, n) in enumerate(groups)}
     made = planned(tasks, unassigned=steady(loose, 20), excluded={"t0"} if aside else (), draws=100)

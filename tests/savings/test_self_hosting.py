@@ -46,6 +46,7 @@ def test_at_a_few_thousand_calls_self_hosting_loses_and_no_arrivals_are_replayed
     assert made.savings.filter(pl.col("chosen"))["deployment"].item() != "self-hosted"
 
 
+@pytest.mark.slow
 def test_at_millions_of_calls_whole_gpus_win_where_they_are_cheap_and_their_arrivals_were_replayed():
     """1,000 logged calls of 1 in 10,000 are 21M calls a month."""
     upkeep = {"self_host_month_usd": 100, "self_host_days": 1}

@@ -33,6 +33,7 @@ def logs(draw):
 
 
 @given(logs(), st.sets(st.sampled_from(list(BUCKETS))))
+@pytest.mark.slow
 def test_the_parts_add_up_to_the_log_in_whole_numbers(log, excluded):
     calls, assignments = log
     parts = parts_of(calls, assignments, BUCKETS, excluded)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from slmlens.savings.plan import plan
 from tests.savings.world import FAULTLESS, TODAY, parity, steady, verdicts_of
 
@@ -36,6 +38,7 @@ def bars(made):
     return {bar["input"]: bar for bar in made.total["tornado"]}
 
 
+@pytest.mark.slow
 def test_the_work_at_which_the_tornado_flips_makes_the_plan_worth_nothing_when_it_is_valued_again():
     """One task, certain to hold, and every input known but the people cost: one future is then all futures."""
     one = {"big": steady(4000, 10)}
@@ -84,6 +87,7 @@ def test_without_a_budget_the_portfolio_is_the_plan():
     assert found["p_npv_positive"] == made.total["p_npv_positive"]
 
 
+@pytest.mark.slow
 def test_a_small_budget_takes_what_fits_and_says_what_it_leaves_out_and_why():
     free = planned().total["portfolio"]
     for weeks in (0.4, 1.0, 2.5):

@@ -124,6 +124,7 @@ def test_where_no_person_reads_the_answers_the_same_calls_pay():
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(0, 200), st.floats(0, 200), st.floats(0.01, 1.0))
+@pytest.mark.slow
 def test_dearer_wrong_answers_never_save_more(cheap, dear, handled):
     cheap, dear = sorted((cheap, dear))
     rows = [

@@ -74,6 +74,7 @@ def logged_calls(draw):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(logged_calls(), min_size=1, max_size=20))
+@pytest.mark.slow
 def test_the_fast_price_is_the_librarys_price_of_each_single_call(rows):
     priced = price_calls(calls_frame(rows), today=TODAY, book=PriceBook(PriceFile(), (ListLayer(),)))
     for row, spend, runrate in zip(rows, *priced.select("spend_nusd", "runrate_nusd").to_dict().values(), strict=True):
@@ -206,6 +207,7 @@ def test_pricing_opens_no_connection(monkeypatch):
     assert price()["spend_nusd"] is not None
 
 
+@pytest.mark.slow
 def test_the_mean_price_of_a_frame_matches_the_sum_of_its_rows():
     rows = [{"model": model, "provider": provider, "started_at": WHEN} for provider, model in MODELS for _ in range(3)]
     priced = price_calls(calls_frame(rows), today=TODAY)

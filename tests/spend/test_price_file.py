@@ -200,6 +200,7 @@ def file_of(rates):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(CALL, min_size=1, max_size=8), st.tuples(RATE, RATE, RATE, RATE), st.integers(2, 9))
+@pytest.mark.slow
 def test_scaling_all_rates_scales_the_spend(rows, rates, factor):
     small = priced(file_of(rates), *rows)
     large = priced(file_of([rate * factor for rate in rates]), *rows)
@@ -210,6 +211,7 @@ def test_scaling_all_rates_scales_the_spend(rows, rates, factor):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(CALL, min_size=1, max_size=8), st.tuples(RATE, RATE, RATE, RATE), st.integers(0, 3), RATE)
+@pytest.mark.slow
 def test_a_higher_rate_never_lowers_a_price(rows, rates, at, more):
     dearer = [rate + more * (at == n) for n, rate in enumerate(rates)]
     before, after = priced(file_of(rates), *rows)["spend_nusd"], priced(file_of(dearer), *rows)["spend_nusd"]
@@ -218,6 +220,7 @@ def test_a_higher_rate_never_lowers_a_price(rows, rates, at, more):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(CALL, max_size=10), st.sampled_from(["", "models: {ours: {input: 1}}", "discount: {openai: 0.3}"]))
+@pytest.mark.slow
 def test_sources_and_prepaid_parts_add_up_to_what_was_imported(rows, text):
     committed = f"{text}\ncommitments: [{{provider: openai, share: 0.37, until: 2099-01-01}}]"
     calls = priced(committed, *rows)

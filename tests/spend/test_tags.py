@@ -21,6 +21,7 @@ def totals(rows, key="team", tasks=None):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(TAGS, st.sampled_from(["gpt-4o", None]), st.sampled_from(["a", "b", None])), max_size=15))
+@pytest.mark.slow
 def test_totals_by_tag_add_up_to_what_was_imported(drawn):
     rows = [{"tags": ["team:core"]}, *({"tags": tags, "model": model} for tags, model, _ in drawn)]
     calls, found = totals(rows, tasks=["a", *(task for *_, task in drawn)])

@@ -333,6 +333,7 @@ def test_after_a_prompt_edit_only_answers_to_the_present_prompt_count():
     assert not any("edited" in reason for reason in before["reasons"])
 
 
+@pytest.mark.slow
 def test_a_model_that_was_graded_well_overrules_a_classifier_that_saw_no_signal(maker):
     rows, _ = trap(maker, "coin_flip", 0)
     assert verdict_of(rows)["evidence"] == "no-signal"

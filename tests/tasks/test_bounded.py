@@ -135,6 +135,7 @@ def test_the_sample_is_bounded_and_in_order(seed: int, n: int, share: float) -> 
     assert (sample.weight >= 1).all()
 
 
+@pytest.mark.slow
 def test_what_was_drawn_says_how_much_there_is_of_each_kind() -> None:
     """One session in twenty holds the rare prompt: the sample holds more of it, and weighs them as what they are."""
     drawn, shares, sizes = [], [], []

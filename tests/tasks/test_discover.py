@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,7 @@ def test_calls_without_prompts_stay_unassigned_and_are_not_lost(tmp_path: Path) 
         max_size=40,
     )
 )
+@pytest.mark.slow
 def test_whatever_the_texts_every_call_is_placed_once_and_every_task_recurs(
     tmp_path: Path, rows: list[tuple[str, str, int]]
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_fresh_id_is_never_one_in_use() -> None:
     assert fresh_id("t-a", {"t-a", second}) not in {"t-a", second}
 
 
+@pytest.mark.slow
 def test_a_run_after_another_tells_its_lineage_and_resumes(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     steps = tuple(STEPS)

@@ -57,6 +57,7 @@ def test_one_kind_of_work_is_not_split(tmp_path: Path) -> None:
     assert meaning_splits(tasks_of(tmp_path, rows), settings=FAST).parts.height == 0
 
 
+@pytest.mark.slow
 def test_texts_without_structure_are_hardly_ever_split() -> None:
     kept = 0
     for seed in range(40):

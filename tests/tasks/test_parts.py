@@ -24,6 +24,7 @@ START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
 @given(st.lists(st.text(max_size=80), max_size=8))
+@pytest.mark.slow
 def test_no_shingle_crosses_from_one_text_into_the_next(texts: list[str]) -> None:
     row, hashes = shingle(pl.Series(texts, dtype=pl.String))
     for i, text in enumerate(texts):

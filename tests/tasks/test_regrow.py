@@ -95,6 +95,7 @@ def test_an_earlier_run_of_other_agents_changes_nothing(tmp_path: Path) -> None:
     assert after.assignments.equals(alone.assignments)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_following_month_after_month(tmp_path: Path) -> None:
     words = [PROMPT, OTHER]
     before = None

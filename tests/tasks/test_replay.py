@@ -370,6 +370,7 @@ PLANS = st.tuples(
 
 @settings(max_examples=12)
 @given(plan=PLANS)
+@pytest.mark.slow
 def test_independent_decisions_give_the_same_in_any_order_and_twice_is_once(
     found: sl.Tasks, plan: tuple[list[str], list[int], bool, random.Random]
 ) -> None:
@@ -391,6 +392,7 @@ def test_independent_decisions_give_the_same_in_any_order_and_twice_is_once(
     n_earlier=st.integers(0, 5),
     rng=st.randoms(),
 )
+@pytest.mark.slow
 def test_decisions_of_an_earlier_run_come_first_wherever_they_stand_and_twice_is_once(
     found: sl.Tasks, made: list[tuple[int, str, str]], n_earlier: int, rng: random.Random
 ) -> None:
@@ -419,6 +421,7 @@ def test_decisions_of_an_earlier_run_come_first_wherever_they_stand_and_twice_is
     made=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(list(STEPS)), st.sampled_from(list(STEPS))), max_size=5),
     seed=st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_whatever_is_decided_in_any_order_of_rows_every_call_and_cent_is_in_one_place(
     found: sl.Tasks, made: list[tuple[int, str, str]], seed: int
 ) -> None:

@@ -29,6 +29,7 @@ def read(folder: Path, rows: list[Record]) -> sl.Calls:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PROMPTS, min_size=1, max_size=40))
+@pytest.mark.slow
 def test_the_log_it_was_made_of_is_assigned_as_it_was(tmp_path: Path, rows: list[tuple[str, str, int, bool]]) -> None:
     records = [
         pair(i, system, user or "-", session=f"s{s}", **({"step": "small talk"} if named else {}))
