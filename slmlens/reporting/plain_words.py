@@ -265,7 +265,8 @@ def _window_risks(summary: Json) -> list[str]:
     ledger, window = summary["ledger"], summary["window"]
     found = []
     if ledger["month_usd"] is None or ledger["month_usd"]["low"] is None:
-        found.append(f"The month has no interval: {ledger['month_reason'] or 'the log is too short'}")
+        reason = (ledger["month_reason"] or "the log is too short").removeprefix("No interval: ")
+        found.append(f"The month has no interval: {reason}")
     if window["sampling_rate"] < 1:
         found.append(
             f"The log is declared a {100 * window['sampling_rate']:g} % sample. Monthly figures are scaled up by that "

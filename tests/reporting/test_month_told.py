@@ -7,6 +7,7 @@ import datetime as dt
 import polars as pl
 
 from slmlens.reporting.accounts import month_record
+from slmlens.reporting.plain_words import _window_risks
 from slmlens.spend.months import estimate_month
 
 START = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
@@ -41,3 +42,12 @@ def test_a_steady_log_is_told_its_next_month():
     record = month_record(month([20] * 30))
     assert record["month_usd"]["low"] is not None
     assert "The next 30 days may well cost" in record["month_reason"]
+
+
+def test_that_a_month_has_no_interval_is_said_once():
+    summary = {
+        "ledger": month_record(month([20 + 2 * day for day in range(40)])),
+        "window": {"sampling_rate": 1.0},
+    }
+    (said,) = _window_risks(summary)
+    assert said.lower().count("no interval") == 1
