@@ -1,4 +1,4 @@
-"""Trajectories that agents save (ATIF, SWE-agent, tau-bench, smolagents): what stood before an answer is its prompt."""
+"""Trajectories that agents save (ATIF, SWE-agent, MINT, tau-bench, smolagents): what stood before an answer is its prompt."""
 
 from __future__ import annotations
 
@@ -130,6 +130,26 @@ def swe_agent_calls(record: Record) -> Iterator[Record]:
                 "agent_name": string(one.get("agent")),
             }
         said.append(message)
+
+
+def mint_calls(record: Record) -> Iterator[Record]:
+    """Yield the calls of a run of MINT's agent: each answer of the model in its history.
+
+    :param record: ``{state: {history, ...}, task}``; ``session_id`` and ``model`` where they were written beside.
+    """
+    said = [
+        {key: one[key] for key in ("role", "content") if one.get(key) is not None}
+        for one in listed(object_of(record.get("state")).get("history"))
+    ]
+    session = string(record.get("session_id")) or own_session(record.get("task"), said)
+    for place, one in enumerate(said):
+        if one.get("role") == "assistant":
+            yield {
+                "request": {"messages": said[:place]},
+                "response": answer(one),
+                "model": string(record.get("model")),
+                "session_id": session,
+            }
 
 
 def tau_calls(record: Record) -> Iterator[Record]:
