@@ -1,4 +1,4 @@
-"""Trajectories that agents save (ATIF, SWE-agent, MINT, tau-bench, smolagents): what stood before an answer is its prompt."""
+"""Trajectories that agents save (ATIF, SWE-agent, MINT, tau-bench, smolagents): what stood before is the prompt."""
 
 from __future__ import annotations
 

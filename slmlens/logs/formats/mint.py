@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slmlens.logs.framework_messages import object_of
 from slmlens.logs.formats.declaration import Format, Record, not_held
+from slmlens.logs.framework_messages import object_of
 from slmlens.logs.trajectories import listed, mint_calls
 
 # github.com/xingyaoww/mint-bench, data/outputs/*/results.jsonl: {state: {history, ...}, task}.
