@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from slmlens.errors import RunFolderError, SettingError
-from slmlens.pilot_store import FOLDER, GRADES, PROMPTS, SAMPLE, stored, stored_tasks
+from slmlens.pilot_grading import (
+    Drawn,
+    Graded,
+    grade_and_keep,
+    graded_name,
+    graded_so_far,
+    keep_sample,
+    verdicts_made_anew,
+)
+from slmlens.pilot_store import FOLDER, PROMPTS, stored, stored_tasks
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
-from slmlens.suitability.pilot import MAX_SLMS, Progress
-from slmlens.suitability.pilot_words import export_words, progress_words, verdict_words
+from slmlens.suitability.answers import Answer
+from slmlens.suitability.pilot import Progress, pilot_evidence
+from slmlens.suitability.pilot_words import export_words, progress_words
 from slmlens.tables import MODES
 
 _LISTED = 8
@@ -78,136 +89,61 @@ def pilot(
     tasks = run if isinstance(run, Tasks) else stored_tasks(_existing(run))
     task_id = _task_id(tasks, task)
     _need_texts(tasks, at.folder.name if at else "tasks")
-    sample = _sample(at, tasks, task_id, seed)
+    drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
     if answers is None:
-        return _export(at, tasks, task_id, sample)
-    return _import(at, tasks, task_id, sample, Path(answers).expanduser(), str(model).strip(), mode)
+        return _export(drawn)
+    return _import(drawn, _answers_in(Path(answers).expanduser(), drawn), slm=str(model).strip(), mode=mode)
 
 
-def _export(run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame) -> Pilot:
-    from slmlens.suitability.pilot import prompt_ids
+def _export(drawn: Drawn) -> Pilot:
     from slmlens.suitability.pilot_prompts import as_lines, pilot_prompts
 
-    order = sample.sort("position").get_column("call_id")
-    ids = prompt_ids(tasks, task_id, order)
-    prompts = pilot_prompts(tasks, {call_id: ids[call_id] for call_id in order})
+    run, tasks, task_id, sample = drawn.run, drawn.tasks, drawn.task_id, drawn.sample
+    prompts = pilot_prompts(tasks, {call_id: one for one, call_id in drawn.calls.items()})
     place = "the prompts"
+    keep_sample(drawn)
     if run is not None:
-        if stored(run, tasks, task_id) is None:
-            run.write_frame(f"{FOLDER}/{task_id}/{SAMPLE}", sample)
         place = str(run.write_text(f"{FOLDER}/{task_id}/{PROMPTS}", as_lines(prompts)))
-    graded = _graded_so_far(run, tasks, task_id)
     said = export_words(tasks, task_id, sample, place=place, folder=str(run.folder) if run else None)
-    return Pilot(task_id, sample, prompts, *graded, None, said)
+    return _pilot(drawn, graded_so_far(drawn), said, prompts=prompts)
 
 
-def _graded_so_far(
-    run: Run | None, tasks: Tasks, task_id: str
-) -> tuple[pl.DataFrame, tuple[Progress, ...], pl.DataFrame]:
-    from slmlens.suitability.pilot import pilot_evidence, progress_of
-    from slmlens.suitability.pilot_tables import PilotGradesTable
-    from slmlens.suitability.settings import AssessSettings
-
-    kept = None if run is None else stored(run, tasks, task_id)
-    if kept is None:
-        return PilotGradesTable.create_empty(), (), pilot_evidence(task_id, [])
-    sample, grades = kept
-    progress = progress_of(sample, grades, AssessSettings())
-    return grades, tuple(progress), pilot_evidence(task_id, progress)
-
-
-def _import(
-    run: Run | None, tasks: Tasks, task_id: str, sample: pl.DataFrame, answers: Path, slm: str, mode: str
-) -> Pilot:
-    from slmlens.suitability.pilot import (
-        grade_answers,
-        observed_task,
-        pilot_evidence,
-        progress_of,
-        prompt_ids,
-    )
+def _answers_in(path: Path, drawn: Drawn) -> dict[str, Answer | None]:
+    """Return the answers of a file, all to prompts of this export."""
     from slmlens.suitability.pilot_answers import check_ids, read_answers
-    from slmlens.suitability.settings import AssessSettings
 
-    if run is not None and stored(run, tasks, task_id) is None:
+    run, task_id = drawn.run, drawn.task_id
+    if run is not None and stored(run, drawn.tasks, task_id) is None:
         raise RunFolderError(
             "no prompts of this task were exported yet, or the task has grown since",
             where=task_id,
             next_step=f"run `slmlens pilot {run.folder} --task {task_id}` first",
         )
-    given = read_answers(answers)
-    calls = {one: call_id for call_id, one in prompt_ids(tasks, task_id, sample.get_column("call_id")).items()}
-    check_ids(given, calls, where=answers.name)
-    before = _graded_so_far(run, tasks, task_id)[0]
-    slm = _known_name(slm, before)
-    _refuse_a_fourth(before, slm, task_id)
-    observed = observed_task(tasks, task_id)
-    assert observed is not None, "a task with a sample has usable calls"
-    sample = sample.filter(pl.col("call_id").is_in(observed.call_ids))
-    fresh = grade_answers(observed, {calls[one]: answer for one, answer in given.items()}, slm=slm, mode=mode)
-    keys = ["call_id", "slm", "mode"]
-    grades = pl.concat([before.join(fresh, on=keys, how="anti"), fresh]).sort(keys)
-    changed = fresh.join(before, on=keys).filter(pl.col("acceptable") != pl.col("acceptable_right")).height
-    progress = tuple(progress_of(sample, grades, AssessSettings()))
-    mine = next(one for one in progress if (one.slm, one.mode) == (slm, mode))
-    verdicts: Verdicts | None = None
-    moved: list[str] = []
-    if run is not None:
-        if not grades.equals(before):
-            run.write_frame(f"{FOLDER}/{task_id}/{GRADES}", grades)
-        verdicts, moved = _made_anew(run, tasks, task_id)
-    said = " ".join([*progress_words(mine, changed=changed), *moved])
-    return Pilot(task_id, sample, [], grades, progress, pilot_evidence(task_id, list(progress)), verdicts, said)
+    given = read_answers(path)
+    check_ids(given, drawn.calls, where=path.name)
+    return given
 
 
-def _known_name(slm: str, grades: pl.DataFrame) -> str:
-    """Return the model's name as it was graded before, or as the catalogue has it, where only capitals differ."""
-    from slmlens.savings.catalogue import small_models
-
-    known = [*grades.get_column("slm").unique().sort(), *(model.name for model in small_models())]
-    return next((name for name in known if name.casefold() == slm.casefold()), slm)
-
-
-def _refuse_a_fourth(grades: pl.DataFrame, slm: str, task_id: str) -> None:
-    known = grades.get_column("slm").unique().sort().to_list()
-    if slm not in known and len(known) >= MAX_SLMS:
-        raise SettingError(
-            f"{len(known)} small models were piloted on this task already ({', '.join(known)}), and with each more the "
-            "best of them looks better than it is",
-            where=task_id,
-            next_step="stay with these, or take a new log for another",
-        )
+def _import(drawn: Drawn, given: Mapping[str, Answer | None], *, slm: str, mode: str) -> Pilot:
+    """Grade answers of any source, by prompt id of the sample, and move the verdict."""
+    slm = graded_name(drawn, slm)
+    graded = grade_and_keep(drawn, given, slm=slm, mode=mode)
+    mine = next(one for one in graded.progress if (one.slm, one.mode) == (slm, mode))
+    verdicts, moved = verdicts_made_anew(drawn)
+    said = " ".join([*progress_words(mine, changed=graded.changed), *moved])
+    return _pilot(drawn, graded, said, verdicts=verdicts)
 
 
-def _made_anew(run: Run, tasks: Tasks, task_id: str) -> tuple[Verdicts | None, list[str]]:
-    """Weigh, value and report again where the run had come so far; tell the verdict before and after."""
-    from slmlens import stages
-    from slmlens.settings import stored_settings
-
-    had = dict(run.manifest.get("stages", {}))
-    if "assess" not in had:
-        return None, []
-    before = _verdict_words(run, task_id)
-    settings = stored_settings(run)
-    mark = had["assess"]["fingerprint"]
-    verdicts = stages.assess(tasks, run=run, seed=settings.seed)
-    if run.manifest["stages"]["assess"]["fingerprint"] == mark:
-        return verdicts, [f"The verdict stays: {before}."]
-    if "plan" in had:
-        made = stages.plan(verdicts, run=run, settings=settings)
-        if "report" in had:
-            audience = run.manifest.get("audience", "leadership")
-            stages.report(made, run=run, audience=audience, settings=settings)
-    return verdicts, [f"Before: {before}. After: {_verdict_words(run, task_id)}."]
-
-
-def _verdict_words(run: Run, task_id: str) -> str:
-    found = run.read_frame("verdicts").row(by_predicate=pl.col("task_id") == task_id, named=True)
-    actions = run.read_frame("actions") if run.path("actions.parquet").is_file() else None
-    action = None
-    if actions is not None:
-        action = actions.row(by_predicate=pl.col("task_id") == task_id, named=True)["action"]
-    return verdict_words(found, action)
+def _pilot(
+    drawn: Drawn,
+    graded: Graded,
+    said: str,
+    *,
+    prompts: list[dict[str, object]] | None = None,
+    verdicts: Verdicts | None = None,
+) -> Pilot:
+    evidence = pilot_evidence(drawn.task_id, list(graded.progress))
+    return Pilot(drawn.task_id, drawn.sample, prompts or [], graded.grades, graded.progress, evidence, verdicts, said)
 
 
 def _existing(run: Run | str | Path) -> Run:

@@ -44,6 +44,7 @@ ROOF = {
     "backtesting",
     "revaluing",
     "pilot_store",
+    "pilot_grading",
     "lab",
     "models_page",
     "sample",
