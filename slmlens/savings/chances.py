@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from slmlens.savings.catalogue import SmallModel
-from slmlens.suitability.judge import GRADE_A_CALLS, GRADE_B_CALLS, LOOP_STEPS
+from slmlens.suitability.judge import LOOP_STEPS, grade_of
 from slmlens.suitability.posterior import (
     Floats,
     Floor,
     Posterior,
     beliefs_by_prior,
     beta_mass,
+    graded_mass,
     grid_beliefs,
     grid_masses,
     posterior_at,
@@ -35,11 +36,13 @@ class GradedModel:
     :param p_parity: P(parity) on all the evidence.
     :param agreement: Share of its answers that were acceptable; None: not told.
     :param n_eff: Independent calls they are worth.
+    :param covered: Share of the task's calls that they speak for.
     """
 
     p_parity: float
     agreement: float | None = None
     n_eff: float = 0.0
+    covered: float = 1.0
 
 
 Graded = Mapping[tuple[str, str], GradedModel]
@@ -121,9 +124,8 @@ class Basis:
         return self.floor if mode == "tuned" else None
 
     def _grade(self, mode: str, graded: GradedModel | None) -> str:
-        grade = "C" if self._floor(mode) is not None else "D"
-        if graded is not None and graded.n_eff >= GRADE_B_CALLS:
-            grade = "A" if graded.n_eff >= GRADE_A_CALLS and not self.looped else "B"
+        n_eff, covered = (graded.n_eff, graded.covered) if graded else (0.0, 1.0)
+        grade = grade_of(n_eff, covered, probed=self._floor(mode) is not None, looped=self.looped)
         return grade if self.time_ordered else GRADES[min(GRADES.index(grade) + 1, len(GRADES) - 1)]
 
 
@@ -157,9 +159,10 @@ def graded_models(evidence: pl.DataFrame) -> dict[str, dict[tuple[str, str], Gra
     graded = evidence.filter(pl.col("slm").is_not_null()).drop_nulls("p_parity").sort("task_id", "mode", "slm")
     worth = pl.coalesce("n_eff", pl.min_horizontal("n", "n_units"))
     found: dict[str, dict[tuple[str, str], GradedModel]] = {}
-    columns = graded.select("task_id", "mode", "slm", "p_parity", "agreement", worth.alias("n_eff"))
-    for task_id, mode, slm, p_parity, agreement, n_eff in columns.iter_rows():
-        found.setdefault(task_id, {})[mode, slm] = GradedModel(p_parity, agreement, n_eff)
+    covered = pl.col("covered").fill_null(1.0)
+    columns = graded.select("task_id", "mode", "slm", "p_parity", "agreement", worth.alias("n_eff"), covered)
+    for task_id, mode, slm, *facts in columns.iter_rows():
+        found.setdefault(task_id, {})[mode, slm] = GradedModel(*facts)
     return found
 
 
@@ -179,4 +182,4 @@ def _graded_mass(prior: Prior, one: GradedModel) -> Floats:
     if one.agreement is None:
         return beta_mass(prior.a, prior.b)
     hits = one.agreement * one.n_eff
-    return beta_mass(prior.a + hits, prior.b + one.n_eff - hits)
+    return graded_mass(prior, hits, one.n_eff - hits, one.covered)

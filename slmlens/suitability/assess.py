@@ -211,7 +211,8 @@ def graded_by_task(extra: pl.DataFrame) -> dict[str, dict[str, list[Graded]]]:
     )
     graded: dict[str, dict[str, list[Graded]]] = {}
     for row in rows.iter_rows(named=True):
-        found = Graded(row["slm"] or NOT_NAMED, row["n_eff"], row["agreement"], row["series"])
+        covered = 1.0 if row["covered"] is None else row["covered"]
+        found = Graded(row["slm"] or NOT_NAMED, row["n_eff"], row["agreement"], row["series"], covered)
         graded.setdefault(row["task_id"], {}).setdefault(row["mode"], []).append(found)
     return graded
 

@@ -30,6 +30,7 @@ def evidence_row(
         "constant": None,
         "null_p": None,
         "n_eff": n_eff,
+        "covered": None,
         "p_parity": None,
         "rare_recall": None,
         "rare_n": None,

@@ -29,6 +29,9 @@ from slmlens.suitability.signals import output_tokens, turn_depth
 
 GRADE_A_CALLS = 50
 GRADE_B_CALLS = 10
+GRADE_A_COVERED = 0.95
+"""Least share of a task's calls that graded answers speak for at grade A: the rest alone can't cost more than the 5 %
+that parity gives away."""
 LOOP_STEPS = 1.5
 """Steps a session from which a task is part of a loop, where agreement call by call is too little for grade A."""
 ANY_MODEL = "any of"
@@ -252,7 +255,8 @@ def _mode(
     best = int(np.argmax([posterior.p_parity for posterior in posteriors]))
     graded = options[best]
     slm = graded.slm if graded else f"{ANY_MODEL} about {settings.slm_params_b:g}B"
-    grade = _grade(graded, probed=floor is not None, looped=(seen.steps or 1.0) > LOOP_STEPS)
+    n_eff, covered = (graded.n_eff, graded.covered) if graded else (0.0, 1.0)
+    grade = grade_of(n_eff, covered, probed=floor is not None, looped=(seen.steps or 1.0) > LOOP_STEPS)
     applies = floor is not None or grade in {"A", "B"}
     return ModeVerdict(
         prior=prior,
@@ -266,9 +270,17 @@ def _mode(
     )
 
 
-def _grade(graded: Graded | None, *, probed: bool, looped: bool) -> str:
-    if graded is not None and graded.n_eff >= GRADE_B_CALLS:
-        return "A" if graded.n_eff >= GRADE_A_CALLS and not looped else "B"
+def grade_of(n_eff: float, covered: float, *, probed: bool, looped: bool) -> str:
+    """Return the evidence grade of one mode of a task.
+
+    :param n_eff: Independent calls that graded answers of a small model are worth; 0: there are none.
+    :param covered: Share of the task's calls that they speak for.
+    :param probed: A probe has learned the task.
+    :param looped: The task runs several times in a session.
+    """
+    if n_eff >= GRADE_B_CALLS:
+        whole = n_eff >= GRADE_A_CALLS and covered >= GRADE_A_COVERED
+        return "A" if whole and not looped else "B"
     return "C" if probed else "D"
 
 

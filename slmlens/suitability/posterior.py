@@ -80,12 +80,15 @@ class Graded:
     :param n_eff: Independent calls they are worth.
     :param agreement: Share that was acceptable.
     :param series: Small models, or modes of one, that were graded on the task: the bound's error is split over them.
+    :param covered: Share of the task's calls that these answers were drawn from; below 1 where only some had a chance
+        to be graded, as with answers that another log happens to hold.
     """
 
     slm: str
     n_eff: float
     agreement: float
     series: int = 1
+    covered: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,9 @@ def posterior_at(
 ) -> Posterior:
     """Return the posterior of A.
 
+    Graded answers that speak for a share m of the calls say nothing of the others: A = m A_graded + (1 - m) A_rest,
+    where A_rest keeps the prior, independent of what was graded.
+
     :param prior: Beta prior.
     :param needed: Equally likely values of the least A (:meth:`Target.nodes`).
     :param floor: What a probe says of a tuned model.
@@ -192,7 +198,8 @@ def posterior_at(
     hits = graded.agreement * graded.n_eff if graded is not None else 0.0
     misses = graded.n_eff - hits if graded is not None else 0.0
     # Beta prior and binomial answers are conjugate, so that this part is exact on any grid
-    mass = beta_mass(prior.a + hits, prior.b + misses) * _weight(floor, cut)
+    covered = 1.0 if graded is None else graded.covered
+    mass = graded_mass(prior, hits, misses, covered) * _weight(floor, cut)
     if mass.sum() <= 0:  # the answers lie so far above the cut that no probability is left under it
         mass[np.searchsorted(_EDGES, cut or 1.0) - 1] = 1.0
     mass = mass / mass.sum()
@@ -201,9 +208,23 @@ def posterior_at(
     return Posterior(
         mass,
         min(max(p_parity, 0.0), 1.0),
-        none_right=graded is not None and hits <= 0,
-        none_wrong=graded is not None and misses <= 0,
+        none_right=graded is not None and hits <= 0 and covered >= 1,
+        none_wrong=graded is not None and misses <= 0 and covered >= 1,
     )
+
+
+def graded_mass(prior: Prior, hits: float, misses: float, covered: float) -> Floats:
+    """Return the mass of A in each cell after graded answers, which speak for a share of the calls.
+
+    :param hits: Acceptable answers, in independent calls.
+    :param covered: The share; the other calls are as the prior has them, independently of these.
+    """
+    graded = beta_mass(prior.a + hits, prior.b + misses)
+    if covered >= 1:
+        return graded
+    cells = (np.add.outer(covered * _CENTRES, (1 - covered) * _CENTRES) * CELLS).astype(np.int64)
+    both = np.outer(graded, beta_mass(prior.a, prior.b))
+    return np.asarray(np.bincount(cells.ravel(), both.ravel(), minlength=CELLS), dtype=np.float64)
 
 
 @lru_cache(maxsize=4096)
@@ -282,11 +303,12 @@ def prior_free_bound(graded: Graded) -> float:
     One-sided Clopper-Pearson. ``LOOK_SHARES`` of ``BOUND_ALPHA`` goes to the look that the effective size reaches, and
     an equal part of that to each of ``series`` models and modes: over all looks and all of them together, a bound lies
     above its A in at most 5 % of pilots (Bonferroni). An effective size below its look's takes an earlier look's
-    smaller part, never a larger one.
+    smaller part, never a larger one. Calls that no answer could be graded of count as wrong: no choice of the graded
+    ones can lift the bound above A (the lower bound of Manski 1989, The Journal of Human Resources 24).
     """
     from slmlens.suitability.intervals import clopper_pearson
 
-    return clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, _tail(graded))[0]
+    return graded.covered * clopper_pearson(graded.agreement * graded.n_eff, graded.n_eff, _tail(graded))[0]
 
 
 def _tail(graded: Graded) -> float:
@@ -309,8 +331,9 @@ def meets_target(graded: Graded, target: Target) -> bool:
         return bound >= target.point
     n = target.ceiling.n_eff
     highest = target.needed(clopper_pearson(target.ceiling.value * n, n, _tail(graded))[1])
-    error = np.hypot(graded.agreement - bound, max(highest - target.point, 0.0))
-    return bool(graded.agreement - error >= target.point)
+    least = graded.covered * graded.agreement
+    error = np.hypot(least - bound, max(highest - target.point, 0.0))
+    return bool(least - error >= target.point)
 
 
 def calls_to_settle(posterior: Posterior, needed: float, cap: int) -> int:

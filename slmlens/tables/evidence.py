@@ -22,6 +22,7 @@ class EvidenceTable(dy.Schema):
     constant = dy.Float64(nullable=True, min=0, max=1)
     null_p = dy.Float64(nullable=True, min=0, max=1)
     n_eff = dy.Float64(nullable=True, min=0)  # independent calls it is worth; null: the fewer of n and n_units
+    covered = dy.Float64(nullable=True, min=0, max=1)  # share of the task's calls it speaks for; null: all of them
     p_parity = dy.Float64(nullable=True, min=0, max=1)  # of this SLM, on all the evidence; null: no graded SLM
     rare_recall = dy.Float64(nullable=True, min=0, max=1)  # of its worst rare answer class; null: not measured
     rare_n = dy.Int64(nullable=True)  # graded calls of that class; null: no class is rare
