@@ -7,7 +7,6 @@ no proxy is asked for an address on this machine. The standard library suffices,
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import os
 import time
@@ -16,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 from urllib.error import HTTPError
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from slmlens.errors import SettingError
+from slmlens.tasks.address import address_of, is_loopback
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 MAX_BYTES = 1_000_000
 """Bytes of an answer that are read."""
 
@@ -60,7 +59,7 @@ class ChatEndpoint:
         body = json.dumps({"model": self.model, "messages": list(messages)}).encode()
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         request = urllib.request.Request(f"{self.url}/chat/completions", body, headers)  # noqa: S310 - http(s) only: endpoint_of
-        proxies = [urllib.request.ProxyHandler({})] if _on_this_machine(urlsplit(self.url)) else []
+        proxies = [urllib.request.ProxyHandler({})] if is_loopback(urlsplit(self.url)) else []
         try:
             with urllib.request.build_opener(_NoRedirect, *proxies).open(request, timeout=self.timeout) as answer:
                 return _text_of(_read(answer, self.timeout))
@@ -89,51 +88,8 @@ def endpoint_of(url: str | None, model: str | None, environment: Mapping[str, st
             where="--name-with, --name-model",
             next_step="give both, or neither",
         )
-    parts = _checked(url)
-    base = url.rstrip("/").removesuffix("/chat/completions")
-    safe = parts.scheme == "https" or _on_this_machine(parts)
-    return ChatEndpoint(base, model, _key(environment) if safe else None)
-
-
-def _key(environment: Mapping[str, str]) -> str | None:
-    key = environment.get(KEY_VARIABLE, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise SettingError(
-            "the key holds characters that no key has",
-            where=KEY_VARIABLE,
-            next_step="set it to the key alone",
-        )
-    return key or None
-
-
-def _checked(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        plain = url.isascii() and url.isprintable() and " " not in url
-        usable = plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingError(
-            "this is no address of a chat endpoint",
-            where="--name-with",
-            next_step="give its base address, such as https://api.openai.com/v1 or http://localhost:11434/v1",
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingError(
-            "the address holds more than host and path, perhaps a key",
-            where="--name-with",
-            next_step=f"give the base address alone, and the key in {KEY_VARIABLE}",
-        )
-    return parts
-
-
-def _on_this_machine(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    named = address_of(url, option="--name-with", environment=environment)
+    return ChatEndpoint(named.url, model, named.key)
 
 
 def _read(answer: http.client.HTTPResponse, seconds: float) -> bytes:
