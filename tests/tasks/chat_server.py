@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[dict[str, Any]], str | bytes | int]
-"""From a request's body: the model's text, or a raw body, or an HTTP status (3xx leads elsewhere)."""
+Answer = Callable[[dict[str, Any]], str | bytes | int | Iterator[bytes]]
+"""From a request's body: the model's text, or a raw body, or that of a stream piece by piece, or an HTTP status (3xx
+leads elsewhere)."""
 
 
 @dataclass
@@ -51,6 +52,14 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
                 self.send_header("Location", "/v1/elsewhere")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                return
+            if isinstance(said, Iterator):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                for piece in said:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
                 return
             if isinstance(said, str):
                 message = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
