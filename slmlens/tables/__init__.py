@@ -7,6 +7,7 @@ A floor hands its frames on only after :func:`checked` has validated them here.
 from __future__ import annotations
 
 from slmlens.tables.checked import SchemaT, checked
+from slmlens.tables.datasets import DatasetTable
 from slmlens.tables.evidence import EvidenceTable, VerdictsTable
 from slmlens.tables.log import CallsTable, CoverageTable, FilesTable, MessagesTable, RejectReasonsTable, RejectsTable
 from slmlens.tables.money import ActionsTable, AssumptionsTable, PilotPlanTable, SavingsTable
@@ -31,6 +32,7 @@ from slmlens.tables.words import (
     PRICE_SOURCES,
     RECURRENCE_UNITS,
     RULES,
+    SIDES,
     STATUSES,
 )
 
@@ -54,12 +56,14 @@ __all__ = [
     "PRICE_SOURCES",
     "RECURRENCE_UNITS",
     "RULES",
+    "SIDES",
     "STATUSES",
     "ActionsTable",
     "AssignmentsTable",
     "AssumptionsTable",
     "CallsTable",
     "CoverageTable",
+    "DatasetTable",
     "DecisionsTable",
     "EvidenceTable",
     "FilesTable",

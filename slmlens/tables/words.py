@@ -27,6 +27,8 @@ GRADES = ("A", "B", "C", "D")
 OUTPUT_KINDS = ("label", "json", "tool_call", "number", "list", "code", "text", "empty")
 MODES = ("swap", "tuned")
 EVIDENCE_SOURCES = ("prior", "student", "program", "retrieval", "repeats", "pilot", "slm_probe")
+SIDES = ("train", "validation", "test", "left_out")
+"""Of a dataset. ``left_out``: its prompt is nearly one of another side's, so that it can serve on none."""
 RULES = ("prompt_only", "full")
 RECURRENCE_UNITS = ("session", "trace", "slot")
 PICKS = ("smallest-safe", "best-value", "safest")

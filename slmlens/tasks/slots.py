@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import regex
 
 from slmlens.results import Tasks
 from slmlens.tasks.corpus import salted
 from slmlens.tasks.prompts import PARTS, prompt_parts
-from slmlens.tasks.shingles import I64, U64, WIDTH, windows, word_codes, word_lists
+from slmlens.tasks.shingles import I64, MAX_WORDS, PLACEHOLDER, U64, WIDTH, WORD, windows, word_codes, word_lists
 
 SLICE = 4_096
 """Texts looked at together: what bounds the memory, at 3,000 words a text."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_WORD = regex.compile(f"{PLACEHOLDER}|{WORD}")
+_UP_TO_SPACE, _FROM_SPACE = regex.compile(r".*\s", regex.DOTALL), regex.compile(r"\s.*", regex.DOTALL)
 
 
-def slot_texts(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
+def slot_texts(tasks: Tasks, call_ids: pl.Series, *, as_written: bool = False) -> pl.DataFrame:
     """Return the words of the named calls' prompts that no phrase of their task fixes.
 
     Words are case folded; numbers are always kept, because skeletons are blind to them; redaction placeholders are
     reduced to their kind (``email``). An unassigned call keeps all its words.
 
+    :param as_written: Keep case, placeholders and punctuation: a line for each stretch of words that stand together. A
+        message that all named calls of the task share is left out, with its numbers.
     :returns: ``call_id``, ``slot_text`` (empty for a call without a prompt).
     """
     asked = call_ids.to_frame("call_id").join(
         tasks.assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
     )
     rows = _text_rows(tasks, asked)
+    if as_written:
+        of_task = pl.col("call_id").n_unique()
+        rows = rows.filter((of_task.over("task", "message_id") < of_task.over("task")) | (of_task.over("task") == 1))
     uses = rows.select("task", "part", "message_id").unique().sort("task", "part", "message_id", nulls_last=True)
-    free = uses.with_columns(text=_free_text(tasks, uses))
+    free = uses.with_columns(text=_free_text(tasks, uses, _written if as_written else _free_words))
     joined = (
         rows.join(free, on=["task", "part", "message_id"], how="left", nulls_equal=True)
         .sort("call_id", "part", "message_id")
@@ -62,18 +72,54 @@ def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([system.explode("message_id"), *singles]).drop_nulls("message_id")
 
 
-def _free_text(tasks: Tasks, uses: pl.DataFrame) -> pl.Series:
-    """Return, for each (task, part, message), its words that no phrase of the task covers, joined by spaces."""
+def _free_text(tasks: Tasks, uses: pl.DataFrame, told: Callable[[U64, pl.DataFrame], pl.Series]) -> pl.Series:
+    """Return, for each (task, part, message), its words that no phrase of the task covers, as ``told`` tells them."""
     phrases = _phrases(tasks)
     spoken = uses.join(
         tasks.calls.messages.select("message_id", "text"), on="message_id", how="left", maintain_order="left"
     )
     empty = pl.Series("word", [], dtype=pl.String)
-    return pl.concat([empty, *(_free_words(phrases, some) for some in spoken.iter_slices(SLICE))])
+    return pl.concat([empty, *(told(phrases, some) for some in spoken.iter_slices(SLICE))])
 
 
 def _free_words(phrases: U64, spoken: pl.DataFrame) -> pl.Series:
-    """Return :func:`_free_text` of some texts; ``spoken``: ``task, part, text``."""
+    """Return the free words of some texts, joined by spaces; ``spoken``: ``task, part, text``."""
+    free = _marked(phrases, spoken).filter("free")
+    joined = free.group_by("row", maintain_order=True).agg(pl.col("word").str.join(" "))
+    numbered = pl.DataFrame({"row": np.arange(spoken.height)})
+    return numbered.join(joined, on="row", how="left", maintain_order="left").get_column("word").fill_null("")
+
+
+def _written(phrases: U64, spoken: pl.DataFrame) -> pl.Series:
+    """Return the free stretches of some texts as they are written; ``spoken``: ``task, part, text``."""
+    marked = _marked(phrases, spoken)
+    free = dict(marked.group_by("row", maintain_order=True).agg("free").iter_rows())
+    texts = spoken.get_column("text").fill_null("").to_list()
+    return pl.Series("word", [_stretches(text, free.get(row, [])) for row, text in enumerate(texts)], dtype=pl.String)
+
+
+def _stretches(text: str, free: list[bool]) -> str:
+    """Return the stretches of a text whose words are free, each with the punctuation that touches it."""
+    spans = [found.span() for found in _WORD.finditer(text)]
+    if len(spans) > MAX_WORDS:  # as ``word_lists`` keeps head and tail
+        spans = spans[: MAX_WORDS * 2 // 3] + spans[-(MAX_WORDS // 3) :]
+    if len(spans) != len(free):  # a letter that changes its length with its case
+        return text
+    kept: list[str] = []
+    begins: int | None = None
+    for at, (start, end) in enumerate(spans):
+        if free[at] and begins is None:
+            before = text[spans[at - 1][1] if at else 0 : start]
+            begins = start - len(_UP_TO_SPACE.sub("", before))
+        if begins is not None and (at + 1 == len(spans) or not free[at + 1]):
+            after = text[end : spans[at + 1][0] if at + 1 < len(spans) else len(text)]
+            kept.append(text[begins : end + len(_FROM_SPACE.sub("", after))])
+            begins = None
+    return "\n".join(kept)
+
+
+def _marked(phrases: U64, spoken: pl.DataFrame) -> pl.DataFrame:
+    """Return ``row, word, free``: every word of some texts, and whether no phrase of the task fixes it."""
     words = word_lists(spoken.get_column("text"))
     lengths = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode(keep_nulls=False, empty_as_null=False)
@@ -81,10 +127,7 @@ def _free_words(phrases: U64, spoken: pl.DataFrame) -> pl.Series:
     task = spoken.get_column("task").fill_null(-1).to_numpy()
     hits = _is_phrase(phrases, task[row], spoken.get_column("part").to_numpy()[row], hashes)
     marked = pl.DataFrame({"row": row, "word": flat, "fixed": _covered(hits, row)})
-    free = marked.filter(~pl.col("fixed") | pl.col("word").str.contains(r"^[0-9]"))
-    joined = free.group_by("row", maintain_order=True).agg(pl.col("word").str.join(" "))
-    numbered = pl.DataFrame({"row": np.arange(spoken.height)})
-    return numbered.join(joined, on="row", how="left", maintain_order="left").get_column("word").fill_null("")
+    return marked.select("row", "word", free=~pl.col("fixed") | pl.col("word").str.contains(r"^[0-9]"))
 
 
 def _phrases(tasks: Tasks) -> U64:
