@@ -13,7 +13,8 @@ class Limits:
 
     :param line: Bytes of one line. The largest request that a provider takes is 50 MB (OpenAI's images in one request),
         32 MB at Anthropic.
-    :param document: Bytes of a JSON document that is read at once: an array or an object over several lines.
+    :param whole: Bytes of a JSON array, or of an object around one, beyond which its elements are read one by one.
+    :param document: Bytes of any other JSON document, which is read at once.
     :param table: Bytes of a CSV file, and of a Parquet file inside an archive, which are read at once.
     :param inflated_floor: Bytes that a compressed file may inflate to, however small it is.
     :param inflated_ratio: Beyond the floor, bytes that it may inflate to for each of its own. Deflate cannot exceed
@@ -27,6 +28,7 @@ class Limits:
     """
 
     line: int = 64 * _MB
+    whole: int = 16 * _MB
     document: int = 256 * _MB
     table: int = 512 * _MB
     inflated_floor: int = 1024 * _MB

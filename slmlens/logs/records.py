@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from slmlens.logs.arrays import ArrayCutter, array_within
 from slmlens.logs.decode import TooLargeError, UnreadableError, decode, digest, encode, shape
-from slmlens.logs.inflate import DAMAGED, SkippedFileError
+from slmlens.logs.inflate import SkippedFileError
 from slmlens.logs.limits import Limits
+from slmlens.logs.lines import BOM, BROKEN_OFF, INFLATED, PIECE, Line, Lines, megabytes, too_long
 
 PEEKED_RECORDS = 20
 """Records by which the format of a file is recognised."""
@@ -17,11 +19,8 @@ PEEKED_RECORDS = 20
 _PEEKED_LINES = 400  # how far those records are looked for behind lines that are no JSON
 _WRAPPERS = ("data", "loglines", "records", "logs", "runs", "calls", "entries", "items", "rows", "results")
 _RECORD_KEYS = frozenset({"request", "response", "messages", "choices", "message"})
-_PIECE = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+_START = 1 << 16
 _OPENS = (b"[", b"{")
-_BROKEN_OFF = "the compressed file breaks off here"
-_INFLATED = "the file inflates far more than a log does, so the rest of it is not read; decompress it first to read it"
 
 
 class Item(NamedTuple):
@@ -33,111 +32,6 @@ class Item(NamedTuple):
     value: object
     refused: str | None = None
     shape: str = ""
-
-
-class _Line(NamedTuple):
-    number: int
-    offset: int
-    raw: bytes | bytearray  # of a line that is too long, its start
-    size: int
-    refused: str | None = None
-
-
-class _Lines:
-    """The lines of a stream that are not blank, each within a largest size.
-
-    :param stream: What is read.
-    :param limits: The bounds.
-    :param consumed: Returns how many compressed bytes were read so far; None if the file is not compressed.
-    :param number: Lines that stand before.
-    :param offset: Bytes that stand before.
-    """
-
-    def __init__(
-        self,
-        stream: io.BufferedIOBase,
-        limits: Limits,
-        consumed: Callable[[], int] | None,
-        number: int = 0,
-        offset: int = 0,
-    ) -> None:
-        self.stream = stream
-        self.largest = limits.line
-        self.consumed = consumed
-        self._limits = limits
-        self._number = number
-        self._offset = offset
-
-    def __iter__(self) -> Iterator[_Line]:
-        readline = self.stream.readline
-        most_bytes, most_lines = self.allowed()
-        while True:
-            number, offset = self._number + 1, self._offset
-            try:
-                raw: bytes | bytearray = readline(_PIECE)
-                size = len(raw)
-                if size == _PIECE and not raw.endswith(b"\n"):
-                    raw, size = self._long(raw)
-            except DAMAGED:
-                yield _Line(number, offset, b"", 0, _BROKEN_OFF)
-                return
-            if not size:
-                return
-            self._number, self._offset = number, offset + size
-            if self._offset > most_bytes or number > most_lines:
-                most_bytes, most_lines = self.allowed()
-                if self._offset > most_bytes or number > most_lines:
-                    yield _Line(number, offset, b"", 0, _INFLATED)
-                    return
-            if number == 1:
-                raw = raw.removeprefix(_BOM)
-            if size > self.largest:
-                yield _Line(number, offset, raw, size, too_long(self.largest))
-            elif not raw.isspace() and raw:
-                yield _Line(number, offset, raw, size)
-
-    def rest(self, begun: bytearray) -> bytearray:
-        """Return what was read so far followed by all that is left.
-
-        :param begun: What was read so far.
-        :raises SkippedFileError: If that is more than a document may have, or the file breaks off.
-        """
-        try:
-            while piece := self.stream.read(_PIECE):
-                begun += piece
-                if len(begun) > self._limits.document:
-                    raise SkippedFileError(_document_too_large(self._limits))
-        except DAMAGED:
-            raise SkippedFileError("the compressed file is damaged, so its JSON document is not whole") from None
-        return begun
-
-    def allowed(self) -> tuple[float, float]:
-        """Return how many bytes and lines the file may have, by what was read of it so far."""
-        if self.consumed is None:
-            return float("inf"), float("inf")
-        compressed = self.consumed()
-        return self._limits.inflated(compressed), self._limits.lines(compressed)
-
-    def _long(self, first: bytes | bytearray) -> tuple[bytearray, int]:
-        """Return a line that goes on, and its size; of one that is too long the start, and a size that says so."""
-        whole, size = bytearray(first), len(first)
-        while True:
-            piece = self.stream.readline(_PIECE)
-            size += len(piece)
-            if size <= self.largest:
-                whole += piece
-            elif len(whole) > _PIECE:
-                del whole[_PIECE:]
-            if not piece or piece.endswith(b"\n") or self._offset + size > self.allowed()[0]:
-                return whole, size
-
-
-def too_long(largest: int) -> str:
-    """Return the reason for which a line is refused by its size.
-
-    :param largest: The bytes that a line may have.
-    """
-    return f"a line of more than {_megabytes(largest)}"
 
 
 def read_items(
@@ -154,16 +48,17 @@ def read_items(
     :param consumed: Returns how many compressed bytes were read so far; None if the file is not compressed.
     :raises SkippedFileError: If the stream breaks off in its first line, or begins with a document that is too large.
     """
-    items = _in_runs(_items(_Lines(stream, limits, consumed), limits), limits.refused)
+    lines = Lines(stream, limits, consumed)
+    items = _in_runs(_items(lines, limits), limits.refused)
     head: list[Item] = []
     found = 0
     for item in items:
         head.append(item)
         found += isinstance(item.value, dict)
-        far = found and (item.offset or 0) > limits.head
+        far = found and lines.offset > limits.head
         if found == PEEKED_RECORDS or len(head) == _PEEKED_LINES or far:
             break
-    if head and head[0].refused == _BROKEN_OFF:
+    if head and head[0].refused == BROKEN_OFF:
         raise SkippedFileError("the compressed file is damaged at its start")
     if head and all(item.refused == too_long(limits.line) for item in head):
         raise SkippedFileError(f"it begins with {too_long(limits.line)}")
@@ -179,41 +74,101 @@ def _in_runs(items: Iterator[Item], listed: int) -> Iterator[Item]:
             yield item
             continue
         unfit += 1
-        if unfit <= listed or not in_run or item.refused in (_BROKEN_OFF, _INFLATED):
+        if unfit <= listed or not in_run or item.refused in (BROKEN_OFF, INFLATED):
             yield item
         in_run = True
 
 
-def _items(lines: _Lines, limits: Limits) -> Iterator[Item]:
-    start = lines.stream.peek(_PIECE)[: 1 << 16] if isinstance(lines.stream, io.BufferedReader) else b""
-    alone = _may_be_document(start)
-    lines.largest = limits.document if alone else limits.line
+def _items(lines: Lines, limits: Limits) -> Iterator[Item]:
+    start = lines.stream.peek(PIECE)[:_START] if isinstance(lines.stream, io.BufferedReader) else b""
+    if not _may_be_document(start) or _is_lines(start):
+        yield from _line_items(iter(lines))
+        return
+    begun = lines.begin(limits.whole)
+    large = len(begun) > limits.whole and _begins_document(list(islice(Lines(io.BytesIO(begun), limits, None), 2)))
+    at = _array_at(begun) if large else None
+    del begun
+    yield from _document_or_lines(lines, limits) if at is None else _streamed(lines, at, limits)
+
+
+def _document_or_lines(lines: Lines, limits: Limits) -> Iterator[Item]:
+    """Read a stream whose first line, or first two, may begin a document, which is then read at once."""
+    lines.largest = limits.document
     each = iter(lines)
     begun = list(islice(each, 1))
     lines.largest = limits.line
     begun += islice(each, 1)
-    if len(begun) == 1 and alone and begun[0].size > limits.document:
+    if len(begun) == 1 and begun[0].size > limits.document:
         raise SkippedFileError(_document_too_large(limits))
     if not begun or not _begins_document(begun):
         yield from _line_items(chain((_within(line, limits) for line in begun), each))
         return
     first = begun[0]
-    whole = lines.rest(_joined(begun)) if len(begun) > 1 else first.raw
+    whole = lines.rest(_joined(begun), limits.document) if len(begun) > 1 else first.raw
+    if len(whole) > limits.document:
+        raise SkippedFileError(_document_too_large(limits))
     try:
         value = decode(whole)
     except TooLargeError as cause:
-        raise SkippedFileError(f"{cause}; save it as JSON lines, one record a line") from None
+        at = _array_at(whole)
+        if at is None:
+            raise SkippedFileError(f"{cause}; save it as JSON lines, one record a line") from None
+        yield from _streamed(Lines(io.BytesIO(whole), limits, lines.consumed), at, limits)
+        return
     except UnreadableError:
-        again = _Lines(io.BytesIO(whole), limits, lines.consumed, first.number - 1, first.offset)
+        again = Lines(io.BytesIO(whole), limits, lines.consumed, first.number - 1, first.offset)
         yield from _line_items(iter(again))
         return
     del whole, begun, first
     yield from _elements(value, lines.allowed()[1])
 
 
+def _array_at(start: bytes | bytearray) -> int | None:
+    """Return where the elements of a document begin that is an array of records or wraps one."""
+    opening = start.find(b"[")
+    if not start[:opening].removeprefix(BOM).strip():
+        return opening + 1
+    return array_within(start, _WRAPPERS, _RECORD_KEYS)
+
+
+def _streamed(lines: Lines, at: int, limits: Limits) -> Iterator[Item]:
+    """Read the elements of an array one by one; what else an object around it holds is left."""
+    start = lines.stream.read(at)
+    cutter, number = ArrayCutter(limits.line), 0
+    blocks = lines.blocks()
+    for block in blocks:
+        most = lines.allowed()[1]
+        for raw, size in () if isinstance(block, str) else cutter.feed(block):
+            number += 1
+            yield _cut_element(number, raw, size, limits)
+            if number > most:
+                break
+        if isinstance(block, str) or number > most:
+            yield Item(number + 1, None, b"", None, block if isinstance(block, str) else INFLATED)
+            return
+        if cutter.ended:
+            break
+    raw, size = cutter.last()
+    if raw.strip():
+        number += 1
+        yield _cut_element(number, raw, size, limits)
+    if b"{" not in start and any(isinstance(block, str) or block.strip() for block in chain([cutter.rest], blocks)):
+        yield Item(number + 1, None, b"", None, "text stands behind the end of the array")
+
+
+def _cut_element(number: int, raw: bytearray, size: int, limits: Limits) -> Item:
+    if size > limits.line:
+        return Item(number, None, b"", None, f"an element of more than {megabytes(limits.line)}", shape(raw.strip()))
+    try:
+        value = decode(raw)
+    except UnreadableError as cause:
+        return Item(number, None, b"", None, str(cause), shape(raw.strip()))
+    return _element(number, value)
+
+
 def _may_be_document(start: bytes) -> bool:
     """Tell whether a stream may be one document, which may be larger than a line."""
-    if not start.removeprefix(_BOM).lstrip().startswith(_OPENS):
+    if not start.removeprefix(BOM).lstrip().startswith(_OPENS):
         return False
     try:
         decode(start)
@@ -222,7 +177,13 @@ def _may_be_document(start: bytes) -> bool:
     return True
 
 
-def _begins_document(begun: list[_Line]) -> bool:
+def _is_lines(start: bytes) -> bool:
+    """Tell whether a first line is a record and another line follows, so that this is no document."""
+    first, _, rest = start.removeprefix(BOM).lstrip().partition(b"\n")
+    return bool(rest.strip()) and _is_readable(first.strip())
+
+
+def _begins_document(begun: list[Line]) -> bool:
     """Tell whether the first lines that are not blank begin a document, and are not records of their own."""
     first = begun[0].raw.strip()
     if begun[0].refused or not first.startswith(_OPENS):
@@ -240,12 +201,12 @@ def _is_readable(line: bytes | bytearray) -> bool:
     return True
 
 
-def _within(line: _Line, limits: Limits) -> _Line:
+def _within(line: Line, limits: Limits) -> Line:
     """Refuse a first line that was read as if it were a document."""
     return line._replace(refused=too_long(limits.line)) if line.size > limits.line else line
 
 
-def _joined(begun: list[_Line]) -> bytearray:
+def _joined(begun: list[Line]) -> bytearray:
     """Join the first two lines, with as many line ends between them as there were."""
     first, second = begun
     whole = bytearray(first.raw)
@@ -253,7 +214,7 @@ def _joined(begun: list[_Line]) -> bytearray:
     return whole + second.raw
 
 
-def _line_items(lines: Iterator[_Line]) -> Iterator[Item]:
+def _line_items(lines: Iterator[Line]) -> Iterator[Item]:
     for number, offset, raw, _, refused in lines:
         line = raw.strip()
         if refused is not None:
@@ -271,7 +232,7 @@ def _elements(value: object, most: float) -> Iterator[Item]:
     wrapped = value if isinstance(value, list) else _wrapped(value)
     for number, element in enumerate([value] if wrapped is None else wrapped, start=1):
         if number > most:
-            yield Item(number, None, b"", None, _INFLATED)
+            yield Item(number, None, b"", None, INFLATED)
             return
         yield _element(number, element)
 
@@ -295,8 +256,4 @@ def _wrapped(value: object) -> list[object] | None:
 
 
 def _document_too_large(limits: Limits) -> str:
-    return f"a JSON document of more than {_megabytes(limits.document)}; save it as JSON lines, one record a line"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size >> 20} MB" if size >= 1 << 20 else f"{size} bytes"
+    return f"a JSON document of more than {megabytes(limits.document)}; save it as JSON lines, one record a line"

@@ -18,6 +18,7 @@ from tests.logs.conftest import pair
 
 SMALL = Limits(
     line=3 << 20,
+    whole=1 << 20,
     document=6 << 20,
     inflated_floor=8 << 20,
     inflated_ratio=10,
@@ -64,7 +65,17 @@ def test_a_long_first_line_is_a_document_only_if_it_stands_alone(tmp_path):
 def test_a_document_that_is_too_large_is_refused_with_a_way_out(tmp_path, end):
     records = (b"," + end).join([orjson.dumps({"text": "x" * 1000})] * 7000)
     with pytest.raises(SkippedFileError, match="a JSON document of more than 6 MB; save it as JSON lines"):
-        items(tmp_path, b"[" + end + records + b"]")
+        items(tmp_path, b'{"spans":[' + end + records + b"]}")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("end", [b"\n", b" "])
+@pytest.mark.parametrize("around", [(b"[", b"]"), (b'{"object":"list","n":[1],"data":[', b'],"has_more":false}')])
+def test_an_array_larger_than_any_document_is_read_element_by_element(tmp_path, around, end, packed):
+    records = [orjson.dumps({"n": n, "text": "x" * 1000}) for n in range(7000)]
+    content = around[0] + end + (b"," + end).join(records) + around[1]
+    found = items(tmp_path, content, packed=packed)
+    assert [(item.line, item.value["n"]) for item in found] == [(n + 1, n) for n in range(7000)]
 
 
 def test_a_document_within_its_size_is_read_whole(tmp_path):
@@ -81,7 +92,8 @@ def test_values_that_would_fill_the_memory_are_refused_before_they_are_built(tmp
         (2, f"it holds so many values that they would take over {LARGEST_VALUE >> 20} MB")
     ]
     with pytest.raises(SkippedFileError, match="save it as JSON lines"):
-        items(tmp_path, many, limits=Limits())
+        items(tmp_path, b'{"a":' + many + b"}", limits=Limits())
+    assert sum(1 for item in items(tmp_path, many, limits=Limits()) if item.value == {}) == (3 << 20) + 1
 
 
 def test_an_archive_that_inflates_without_end_is_cut_and_says_so(tmp_path):
@@ -126,7 +138,7 @@ def test_few_large_lines_are_enough_to_recognise_a_format(tmp_path):
     (tmp_path / "log.jsonl").write_bytes(b"\n".join([b'{"a":"' + b"x" * 600 + b'"}'] * 30))
     opened = open_source(find_sources([tmp_path / "log.jsonl"])[0], SMALL)
     opened.close()
-    assert len(opened.head) == 3
+    assert len(opened.head) == 2
 
 
 def archive(path, members: dict[str, bytes]):
