@@ -9,7 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from slmlens.errors import SettingError
-from slmlens.pilot_store import FOLDER, GRADES, SAMPLE, stored
+from slmlens.pilot_store import FOLDER, GRADES, SAMPLE, stored, stored_recorded
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import Run
 from slmlens.suitability.answers import Answer
@@ -87,7 +87,9 @@ def graded_name(drawn: Drawn, slm: str) -> str:
     """
     from slmlens.savings.catalogue import small_models
 
-    graded = graded_so_far(drawn).grades.get_column("slm").unique().sort().to_list()
+    recorded = [] if drawn.run is None else [stored_recorded(drawn.run, drawn.tasks, drawn.task_id)]
+    frames = [one.select("slm") for one in (graded_so_far(drawn).grades, *recorded)]
+    graded = pl.concat(frames).get_column("slm").unique().sort().to_list()
     known = [*graded, *(model.name for model in small_models())]
     slm = next((name for name in known if name.casefold() == slm.casefold()), slm)
     if slm not in graded and len(graded) >= MAX_SLMS:

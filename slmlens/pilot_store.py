@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from slmlens.suitability.assess import Probe
 
 FOLDER = "pilots"
-PROMPTS, SAMPLE, GRADES = "prompts.jsonl", "sample", "grades"
-FILES = (PROMPTS, f"{SAMPLE}.parquet", f"{GRADES}.parquet")
+PROMPTS, SAMPLE, GRADES, RECORDED = "prompts.jsonl", "sample", "grades", "recorded"
+FILES = (PROMPTS, f"{SAMPLE}.parquet", f"{GRADES}.parquet", f"{RECORDED}.parquet")
 GROWN = 1.1
 """A task with more calls than this times those at the export is another task: its sample no longer stands for it."""
 _TABLES = ("calls", "messages", "rejects", "files", "duplicates")
@@ -56,17 +56,20 @@ def assessed(
 def stored_pilots(run: Run, tasks: Tasks) -> list[pl.DataFrame]:
     """Return the ``EvidenceTable`` rows of a run's pilots, a frame a task; none where there are none.
 
-    A pilot of a task that is not there any more, and calls that left their task, count for nothing.
+    A pilot of a task that is not there any more, and calls that left their task, count for nothing. Of a model that was
+    asked, recorded answers count no more.
     """
     from slmlens.suitability.pilot import pilot_evidence, progress_of
+    from slmlens.suitability.recorded import recorded_evidence
     from slmlens.suitability.settings import AssessSettings
 
     found = []
     for task_id in tasks.tasks.get_column("task_id").sort():
         kept = stored(run, tasks, task_id)
-        if kept is not None:
-            rows = pilot_evidence(task_id, progress_of(*kept, AssessSettings()))
-            found += [] if rows.is_empty() else [rows]
+        asked = pilot_evidence(task_id, [] if kept is None else progress_of(*kept, AssessSettings()))
+        recorded = recorded_evidence(task_id, stored_recorded(run, tasks, task_id), AssessSettings())
+        rows = pl.concat([asked, recorded.join(asked, on=["slm", "mode"], how="anti")])
+        found += [] if rows.is_empty() else [rows]
     return found
 
 
@@ -101,7 +104,7 @@ def forget_in_pilots(run: Run, calls: pl.DataFrame) -> None:
     """
     remove_prompts(run)
     for folder in _folders(run):
-        for name in (SAMPLE, GRADES):
+        for name in (SAMPLE, GRADES, RECORDED):
             place = f"{FOLDER}/{folder.name}/{name}"
             if run.path(f"{place}.parquet").is_file():
                 run.write_frame(place, run.read_frame(place).join(calls.select("call_id"), on="call_id", how="semi"))
@@ -142,6 +145,20 @@ def stored(run: Run, tasks: Tasks, task_id: str) -> tuple[pl.DataFrame, pl.DataF
     known = run.path(f"{place}.parquet").is_file()
     grades = _table(run, PilotGradesTable, task_id, GRADES) if known else PilotGradesTable.create_empty()
     return sample.sort("position"), grades.join(sample, on="call_id", how="semi")
+
+
+def stored_recorded(run: Run, tasks: Tasks, task_id: str) -> pl.DataFrame:
+    """Return ``RecordedTable`` of a task as a run keeps it, of calls that are still the task's; empty: there is none.
+
+    A task that has grown so much since that a sample no longer stands for it has none.
+    """
+    from slmlens.suitability.pilot_tables import RecordedTable
+
+    if not run.path(f"{FOLDER}/{task_id}/{RECORDED}.parquet").is_file():
+        return RecordedTable.create_empty()
+    own = tasks.assignments.filter(pl.col("task_id") == task_id).select("call_id")
+    table = _table(run, RecordedTable, task_id, RECORDED)
+    return table.join(own, on="call_id", how="semi").filter(own.height <= GROWN * pl.col("task_calls"))
 
 
 def _table(run: Run, schema: type[SchemaT], task_id: str, name: str) -> pl.DataFrame:

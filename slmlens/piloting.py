@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -25,6 +26,10 @@ from slmlens.suitability.answers import Answer
 from slmlens.suitability.pilot import Progress, pilot_evidence
 from slmlens.suitability.pilot_words import export_words, progress_words
 from slmlens.tables import MODES
+
+if TYPE_CHECKING:
+    from slmlens.recorded_pilots import RecordedLog
+    from slmlens.stages import Paths
 
 _LISTED = 8
 
@@ -58,6 +63,7 @@ def pilot(
     task: str,
     *,
     answers: str | Path | None = None,
+    recorded: Paths | RecordedLog | None = None,
     model: str | None = None,
     mode: str = "swap",
     seed: int = 0,
@@ -67,12 +73,15 @@ def pilot(
     Without ``answers`` up to 240 prompts of later sessions are written to ``pilots/TASK/prompts.jsonl`` in the run's
     folder: one call a session, by strata, redacted as stored, without the incumbent's answer. With ``answers`` these
     are graded by the task's comparator and kept (as grades, not as texts); at 30, 60, 120 and 240 answers evidence,
-    plan and report are made anew. The same answers again change nothing.
+    plan and report are made anew. The same answers again change nothing. With ``recorded`` a second log is searched for
+    answers of another model to the same prompts; the sample is drawn among the calls that have one, and the others are
+    as they were believed (see :mod:`slmlens.suitability.recorded`).
 
     :param run: A run or its folder; or tasks, and then nothing is written.
     :param task: Id of the task, or its whole name.
     :param answers: JSON lines: ``id`` with ``answer`` or ``tool_calls``, or lines of an OpenAI batch output.
-    :param model: Name of the small model that answered.
+    :param recorded: Files or folders of a log of another model, of any format that is recognised.
+    :param model: Name of the small model that answered; with ``recorded`` it may be left to the log.
     :param mode: ``swap``: the model as it is; ``tuned``: trained on this task's earlier sessions.
     :param seed: Seed of the sample; with a run, that of the run.
     :raises SettingError: If the task or the mode is unknown, no model is named, or it is the fourth of the task.
@@ -89,6 +98,8 @@ def pilot(
     tasks = run if isinstance(run, Tasks) else stored_tasks(_existing(run))
     task_id = _task_id(tasks, task)
     _need_texts(tasks, at.folder.name if at else "tasks")
+    if recorded is not None:
+        return _recorded(at, tasks, task_id, recorded, model, mode, seed)
     drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
     if answers is None:
         return _export(drawn)
@@ -132,6 +143,30 @@ def _import(drawn: Drawn, given: Mapping[str, Answer | None], *, slm: str, mode:
     verdicts, moved = verdicts_made_anew(drawn)
     said = " ".join([*progress_words(mine, changed=graded.changed), *moved])
     return _pilot(drawn, graded, said, verdicts=verdicts)
+
+
+def _recorded(
+    run: Run | None,
+    tasks: Tasks,
+    task_id: str,
+    logs: Paths | RecordedLog,
+    model: str | None,
+    mode: str,
+    seed: int,
+) -> Pilot:
+    """Grade the answers that another log holds, and move the verdict."""
+    from slmlens.recorded_pilots import RecordedLog, grade_recorded, read_recorded
+    from slmlens.suitability.recorded import recorded_evidence
+    from slmlens.suitability.recorded_words import matched_words
+    from slmlens.suitability.settings import AssessSettings
+
+    log = logs if isinstance(logs, RecordedLog) else read_recorded(run, tasks, logs, model)
+    drawn, graded, found, table = grade_recorded(run, tasks, task_id, log, mode=mode, seed=seed)
+    (mine,) = graded.progress
+    verdicts, moved = verdicts_made_anew(drawn)
+    said = " ".join([*matched_words(found, mine.slm), *progress_words(mine, changed=graded.changed), *moved])
+    evidence = recorded_evidence(task_id, table, AssessSettings())
+    return Pilot(task_id, drawn.sample, [], graded.grades, graded.progress, evidence, verdicts, said)
 
 
 def _pilot(

@@ -62,7 +62,9 @@ def sessions_of(observed: Observed) -> Ints:
     return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def draw_pilot(observed: Observed, settings: AssessSettings, seed: int, *, task_calls: int) -> pl.DataFrame | None:
+def draw_pilot(
+    observed: Observed, settings: AssessSettings, seed: int, *, task_calls: int, clusters: Ints | None = None
+) -> pl.DataFrame | None:
     """Return ``PilotSampleTable``: the calls to ask, in the order to ask them; None: under 30 sessions.
 
     The pool is the later sessions, as the probes split them, and where these are too few for the largest look that the
@@ -73,13 +75,15 @@ def draw_pilot(observed: Observed, settings: AssessSettings, seed: int, *, task_
 
     :param task_calls: Calls of the task, those without a usable answer included.
     :param seed: Seed of the draw; the order of the log's rows does not matter.
+    :param clusters: Of which only one call is asked, as codes from 0 on; -1: not to be asked. None: its session.
     """
-    clusters = sessions_of(observed)
+    clusters = sessions_of(observed) if clusters is None else clusters
     size = pilot_size(int(clusters.max(initial=-1)) + 1)
     if size is None:
         return None
     later = ~earlier_units(observed.units, settings.train_share)
-    rows = _latest(clusters, later, size)
+    open_to = np.flatnonzero(clusters >= 0)
+    rows = open_to[_latest(clusters[open_to], later[open_to], size)]
     classes, shares, rare = _classes(observed, settings)
     pool = _pool(observed, rows, clusters[rows], _strata(observed, rows, clusters[rows], classes, rare), seed)
     quota = _quotas(pool, size, classes, rare)

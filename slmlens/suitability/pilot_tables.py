@@ -29,3 +29,13 @@ class PilotGradesTable(dy.Schema):
     mode = dy.String(primary_key=True, check=lambda c: c.is_in(MODES))
     acceptable = dy.Bool()  # false as well where the model failed to answer
     why = dy.String()  # in a few words, without a value of the log
+
+
+class RecordedTable(PilotSampleTable):
+    """One row a call whose prompt another log holds an answer to, of those that were drawn and graded."""
+
+    slm = dy.String(primary_key=True, min_length=1)
+    mode = dy.String(primary_key=True, check=lambda c: c.is_in(MODES))
+    acceptable = dy.Bool()  # false as well where the log says that the model failed
+    why = dy.String()  # in a few words, without a value of the log
+    covered = dy.Float64(min=0, max=1)  # share of the task's calls that have a recorded answer of this model

@@ -68,10 +68,12 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
                 if prior_free_bound(one) >= judged.target.point and not meets_target(one, judged.target)
                 else ""
             )
+            of = f"of the {percent(one.covered)} of calls that have a recorded answer " if one.covered < 1 else ""
+            rest = " of all, those without an answer counted as wrong" if one.covered < 1 else ""
             sentences.append(
-                f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} "
-                f"({_count(round(one.n_eff), 'independent call')}): without any prior at least {bound}{among}, where "
-                f"parity asks for {needed}{doubt}."
+                f"Graded, {one.slm} {words} gave an acceptable answer in {percent(one.agreement)} {of}"
+                f"({_count(round(one.n_eff), 'independent call')}): without any prior at least {bound}{rest}{among}, "
+                f"where parity asks for {needed}{doubt}."
             )
     return sentences
 
