@@ -1,10 +1,11 @@
-"""What came back: response bodies of OpenAI chat, completions and Responses, of Anthropic Messages, and plain texts."""
+"""What came back: answers of OpenAI chat, completions and Responses, of Anthropic, of who is read alike, and texts."""
 
 from __future__ import annotations
 
 from slmlens.logs.content import ToolCall, item_call, text_of, tool_call, tool_calls_of
 from slmlens.logs.decode import decode_text
 from slmlens.logs.exchange import UNREAD, Answer, Body, NotACallError, string
+from slmlens.logs.provider_bodies import line_stream, openai_answer, streamed_answer
 from slmlens.logs.streams import merged_stream, stream_events
 
 FINISH_REASONS = {
@@ -29,6 +30,13 @@ FINISH_REASONS = {
     "content-filter": "content_filter",
     "safety": "content_filter",
     "refusal": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter",
+    "model_armor": "content_filter",
+    "prohibited_content": "content_filter",
+    "blocklist": "content_filter",
+    "error_toxic": "content_filter",
+    "finish": "stop",
 }
 """Finish reasons of the providers in four words; other words stay as logged."""
 
@@ -40,19 +48,6 @@ _NO_CALLS = {
     "file": "a file object, not a call",
 }
 
-_FOREIGN = (
-    ("candidates", "a Gemini answer"),
-    ("promptFeedback", "a Gemini answer"),
-    ("usageMetadata", "a Gemini answer"),
-    ("stopReason", "a Bedrock Converse answer"),
-    ("inputTextTokenCount", "a Bedrock Titan answer"),
-    ("eval_count", "an Ollama answer"),
-    ("generation_id", "a Cohere answer"),
-    ("generations", "a Cohere answer"),
-    ("generation", "a Bedrock Llama answer"),
-    ("generated_text", "a text-generation answer"),
-)
-
 
 def read_answer(response: object) -> Answer:
     """Return what a response says.
@@ -60,11 +55,11 @@ def read_answer(response: object) -> Answer:
     :param response: A body, the text or chunks of a stream, a JSON text, a plain answer text, or None.
     :raises NotACallError: If it is no LLM answer, or one of a dialect that is not read.
     """
-    if isinstance(response, str):
-        response = decode_text(response.strip()) if response.lstrip()[:1] in ("{", "[") else response
+    if isinstance(response, str) and response.lstrip()[:1] in ("{", "["):
+        response = line_stream(response) or decode_text(response.strip())
     events = stream_events(response)
     if events is not None:
-        response = merged_stream(events)
+        response = merged_stream(events) or streamed_answer(events)
         if response is None:
             raise NotACallError("a stream of a dialect that is not read" + UNREAD, rejected=True)
     if response is None:
@@ -100,6 +95,9 @@ def finish_word(raw: object) -> str | None:
 
 
 def _of_body(body: Body) -> Answer:
+    if not is_answer_body(body):
+        known = openai_answer(body)
+        body = known if isinstance(known, dict) else body
     answer = Answer(
         response_id=string(body.get("id")),
         model=string(body.get("model")),
@@ -107,6 +105,7 @@ def _of_body(body: Body) -> Answer:
         created=body.get("created", body.get("created_at")),
         tier=string(body.get("service_tier")),
         cut=bool(body.get("cut")),
+        latency_ms=body.get("latency_ms"),
     )
     usage = body.get("usage")
     if isinstance(usage, dict):
@@ -160,7 +159,7 @@ def _read_output(body: Body, answer: Answer) -> None:
             texts.append(text_of(content))
             parts = content if isinstance(content, list) else []
             answer.refused |= any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
-    answer.captured = bool(items)
+    answer.captured = any(item.get("type") != "compaction" for item in items)  # that is sealed
     answer.text = "\n".join(texts) if texts else None
     answer.calls = tuple(calls)
     answer.completed = body.get("completed_at")
@@ -202,9 +201,6 @@ def _read_loose(body: Body, answer: Answer) -> None:
         raise NotACallError(_NO_CALLS["embedding"], rejected=False)
     if set(body) == {"input_tokens"}:
         raise NotACallError(_NO_CALLS["response.input_tokens"], rejected=False)
-    for key, name in _FOREIGN:
-        if key in body:
-            raise NotACallError(name + UNREAD, rejected=True)
     message = body.get("message") if isinstance(body.get("message"), dict) else body
     if not isinstance(message, dict) or not _is_loose_message(message):
         raise NotACallError("a response of a shape that is not read" + UNREAD, rejected=True)
@@ -232,4 +228,7 @@ def _of_list(response: list[object]) -> Answer:
         return _of_body({"object": "response", "status": "completed", "output": items})
     if items and all(item.get("type") in ("text", "tool_use", "thinking") for item in items):
         return _of_body({"type": "message", "role": "assistant", "content": items})
+    merged = streamed_answer(items)
+    if merged is not None:
+        return _of_body(merged)
     raise NotACallError("a response of a shape that is not read" + UNREAD, rejected=True)

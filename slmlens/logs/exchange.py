@@ -8,7 +8,7 @@ from slmlens.logs.content import ToolCall
 
 Body = dict[str, object]
 
-UNREAD = "; this version reads OpenAI- and Anthropic-shaped bodies"
+UNREAD = "; bodies of OpenAI, Anthropic, Gemini, Bedrock, Ollama and Cohere are read"
 """What is added to the reason of a reject whose body is another provider's."""
 
 
@@ -64,6 +64,7 @@ class Answer:
     provider: str | None = None
     created: object = None
     completed: object = None
+    latency_ms: object = None
     usage: Body = field(default_factory=dict)
     tier: str | None = None
 

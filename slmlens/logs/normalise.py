@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slmlens.logs.answer_bodies import read_answer
+from slmlens.logs.answer_bodies import is_answer_body, read_answer
 from slmlens.logs.content import Plain
 from slmlens.logs.decode import decode_text, digest, encode
 from slmlens.logs.draft import Draft, Place
@@ -21,7 +21,7 @@ from slmlens.logs.request_bodies import read_request, tool_names
 from slmlens.logs.units import count, milliseconds, nano_usd, utc_microseconds
 from slmlens.logs.usage import Usage, read_usage
 
-_HTTP_ERROR = 400
+_HTTP_FINE, _HTTP_ERROR = 200, 400
 _CLEAR_ID_CHARS = 16  # from here on an id is taken to be unique in itself (a UUID has 32 hex digits)
 
 
@@ -81,8 +81,9 @@ class Normaliser:
         :raises UnreadableError: If it is nested too deeply.
         """
         fields = exchange.fields
-        answer = read_answer(exchange.response)
-        request = read_request(exchange.request)
+        status = exchange.status if exchange.status is not None else _http_status(fields)
+        answer = read_answer(_failed_body(exchange.response, status))
+        request = read_request(exchange.request, _text(fields, "url"))
         if answer.pending:
             raise NotACallError("a poll of a call that was still running", rejected=False)
         draft = Draft(place, form.name, form.billing)
@@ -91,8 +92,8 @@ class Normaliser:
         self.read_prompt(draft, request)
         self.read_answer(draft, answer)
         _read_usage(draft, fields, answer)
-        status = exchange.status if exchange.status is not None else _http_status(fields)
-        used = exchange.traced or bool(draft.input_tokens or draft.output_tokens)
+        fine = status is not None and _HTTP_FINE <= status < _HTTP_ERROR
+        used = exchange.traced or fine or bool(draft.input_tokens or draft.output_tokens)
         draft.status = call_status(answer, request, failed=_has_failed(status, fields, answer), used=used)
         if draft.status == "error":
             draft.answer, draft.tool_calls = None, []
@@ -222,6 +223,13 @@ def _has_failed(status: int | None, fields: dict[str, Found], answer: Answer) ->
     return "error" in fields and fields["error"].value is not False and not said
 
 
+def _failed_body(response: object, status: int | None) -> object:
+    """Return the body of a failed request, whatever the provider, as one that says so."""
+    if status is None or status < _HTTP_ERROR or not isinstance(response, dict) or is_answer_body(response):
+        return response
+    return {"error": True, **response}
+
+
 def _http_status(fields: dict[str, Found]) -> int | None:
     if "status" not in fields:
         return None
@@ -243,6 +251,8 @@ def _read_times(draft: Draft, fields: dict[str, Found], answer: Answer) -> None:
         created, completed = utc_microseconds(answer.created), utc_microseconds(answer.completed)
         if created is not None and completed is not None and completed >= created:
             draft.latency_ms = (completed - created) / 1_000
+    elif answer.latency_ms is not None:
+        draft.latency_ms = milliseconds(answer.latency_ms, "ms")
     if "ttft" in fields:
         draft.ttft_ms = milliseconds(fields["ttft"].value, _unit(fields["ttft"].alias))
 

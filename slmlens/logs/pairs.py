@@ -9,6 +9,7 @@ from slmlens.logs.answer_bodies import is_answer_body
 from slmlens.logs.decode import decode_text
 from slmlens.logs.envelope import FIELDS
 from slmlens.logs.exchange import Body
+from slmlens.logs.provider_bodies import openai_answer
 
 if TYPE_CHECKING:
     from slmlens.logs.formats.declaration import Format
@@ -99,7 +100,8 @@ def _pair_at(level: Mapping[str, object], form: Format) -> Pair | None:
 def _is_answer(response: object) -> bool:
     """Tell whether a response speaks for itself: an answer, a stream, or an embedding (no call, but known)."""
     if isinstance(response, dict):
-        return is_answer_body(response) or "embedding" in response or "embeddings" in response
+        known = is_answer_body(response) or "embedding" in response or "embeddings" in response
+        return known or openai_answer(response) is not response
     return isinstance(response, str) and response.startswith(("data: {", "event: "))
 
 

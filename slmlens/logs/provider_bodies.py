@@ -1,17 +1,25 @@
-"""Bodies of providers that speak another dialect - Gemini, Bedrock, Ollama, Cohere - in the shape of OpenAI's."""
+"""Bodies of providers of another dialect - Gemini, Bedrock, Ollama, Cohere, Writer - in the shape of OpenAI's."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from slmlens.logs.decode import encode_sorted
+from slmlens.logs.cohere import cohere_answer, cohere_request, cohere_stream, is_cohere_request
+from slmlens.logs.converse import (
+    converse_answer,
+    converse_request,
+    converse_stream,
+    is_converse_answer,
+    is_converse_request,
+)
+from slmlens.logs.decode import decode_text
 from slmlens.logs.exchange import Body, string
-from slmlens.logs.framework_messages import object_of, tool_list
-from slmlens.logs.gemini import gemini_answer, gemini_request
+from slmlens.logs.framework_messages import object_of
+from slmlens.logs.gemini import gemini_body, gemini_request, gemini_stream
 from slmlens.logs.trajectories import listed
 from slmlens.logs.units import count
-from slmlens.logs.usage import usage_body, with_cached_inside
+from slmlens.logs.usage import usage_body
 
 _MODEL_IN_URL = re.compile(r"/(?:models?|publishers/[^/]+/models)/([^/:?]+)")
 _LLM_URL = re.compile(
@@ -19,7 +27,6 @@ _LLM_URL = re.compile(
     r"|invoke(-with-response-stream)?)(\?|$)|:(stream)?generateContent|:(stream)?rawPredict",
     re.IGNORECASE,
 )
-_BLOCKS = ("text", "toolUse", "toolResult", "image", "document", "cachePoint", "guardContent", "reasoningContent")
 
 
 def openai_request(body: object, url: str | None = None) -> Body | None:
@@ -30,15 +37,17 @@ def openai_request(body: object, url: str | None = None) -> Body | None:
     """
     if not isinstance(body, dict):
         return None
-    named = _model_of(url)
-    beside: Body = {"model": named} if named and "model" not in body else {}
+    named = None if "model" in body else _model_of(url)
+    beside: Body = {"model": named} if named else {}
     if "contents" in body:
         return {**beside, **gemini_request(body)}
-    if _is_converse(body):
-        return {**beside, **_converse_request(body)}
+    if is_converse_request(body):
+        return {**beside, **converse_request(body)}
+    if is_cohere_request(body):
+        return {**beside, **cohere_request(body)}
     if string(body.get("inputText")):
         return {**beside, "messages": [{"role": "user", "content": body["inputText"]}]}
-    return {**beside, **body}
+    return {**beside, **body} if beside else body
 
 
 def openai_answer(body: object) -> object:
@@ -47,170 +56,91 @@ def openai_answer(body: object) -> object:
     :param body: The answer's body, the list of a stream's parts, or a text.
     """
     if isinstance(body, list):
-        return _streamed(listed(body)) or body
+        return streamed_answer(listed(body)) or body
     if not isinstance(body, dict):
         return body
-    if isinstance(body.get("candidates"), list):
-        return _with_usage(gemini_answer(body), _gemini_usage(object_of(body.get("usageMetadata"))))
-    if isinstance(object_of(body.get("output")).get("message"), dict):
-        said = _converse_message(object_of(object_of(body["output"])["message"]))
-        return _chosen(said, body.get("stopReason"), _converse_usage(object_of(body.get("usage"))))
-    return _plain_answer(body) or body
+    if isinstance(body.get("candidates"), list) or "promptFeedback" in body:
+        return gemini_body(body)
+    if is_converse_answer(body):
+        return converse_answer(body)
+    return cohere_answer(body) or _ollama_answer(body) or _bedrock_answer(body) or body
 
 
-def _plain_answer(body: Body) -> Body | None:
-    results = listed(body.get("results"))
+def streamed_answer(parts: list[Body]) -> Body | None:
+    """Return the answer that the parts of a stream add up to, or None of a stream of OpenAI's or Anthropic's.
+
+    :param parts: The parts in their order.
+    """
+    if any("candidates" in part for part in parts):
+        return gemini_stream(parts)
+    if any({"contentBlockDelta", "messageStop"} & part.keys() for part in parts):
+        return converse_stream(parts)
+    if any("done" in part and ("message" in part or "response" in part) for part in parts):
+        return _ollama_stream(parts)
+    if parts and all(set(part) == {"value"} for part in parts):  # Writer's completions
+        return _chosen({"content": "".join(str(part["value"]) for part in parts)}, None, None)
+    return cohere_stream(parts)
+
+
+def line_stream(text: str) -> list[Body] | None:
+    """Return the parts of a stream that is stored as JSON lines (Ollama, Cohere), or None if the text is none.
+
+    :param text: The stored answer.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) < 2 or not all(line.startswith("{") for line in lines):  # noqa: PLR2004 - one line is no stream
+        return None
+    parts = [decode_text(line.strip()) for line in lines]
+    return parts if all(isinstance(part, dict) for part in parts) else None  # type: ignore[return-value]
+
+
+def _ollama_answer(body: Body) -> Body | None:
+    if "done" not in body or not ("eval_count" in body or "message" in body or isinstance(body.get("response"), str)):
+        return None
+    said = object_of(body.get("message")) or {"content": body.get("response")}
+    usage = usage_body(inputs=body.get("prompt_eval_count"), outputs=body.get("eval_count"))
+    took = count(body.get("total_duration"))
+    answer = _chosen(said, body.get("done_reason"), usage)
+    return {
+        **answer,
+        "model": body.get("model"),
+        "created": body.get("created_at"),
+        "latency_ms": None if took is None else took / 1e6,
+        **({} if body["done"] else {"cut": True}),
+    }
+
+
+def _ollama_stream(parts: list[Body]) -> Body | None:
+    said = [object_of(part.get("message")) or {"content": part.get("response")} for part in parts]
+    text = "".join(str(one["content"]) for one in said if isinstance(one.get("content"), str))
+    calls = [call for one in said for call in listed(one.get("tool_calls"))]
+    whole = {"role": "assistant", "content": text or None, **({"tool_calls": calls} if calls else {})}
+    return _ollama_answer({**parts[-1], "message": whole})
+
+
+def _bedrock_answer(body: Body) -> Body | None:
+    """Return what a model said that Bedrock's InvokeModel lets speak its own dialect: Titan, Llama, Jurassic."""
+    results, completions = listed(body.get("results")), listed(body.get("completions"))
     if results and "outputText" in results[0]:
         usage = usage_body(inputs=body.get("inputTextTokenCount"), outputs=results[0].get("tokenCount"))
         return _chosen({"content": results[0]["outputText"]}, results[0].get("completionReason"), usage)
     if isinstance(body.get("generation"), str):
-        usage = {
-            "prompt_tokens": body.get("prompt_token_count"),
-            "completion_tokens": body.get("generation_token_count"),
-        }
+        usage = usage_body(inputs=body.get("prompt_token_count"), outputs=body.get("generation_token_count"))
         return _chosen({"content": body["generation"]}, body.get("stop_reason"), usage)
-    if "done" in body and ("eval_count" in body or "message" in body or isinstance(body.get("response"), str)):
-        said = object_of(body.get("message")) or {"content": body.get("response")}
-        usage = usage_body(inputs=body.get("prompt_eval_count"), outputs=body.get("eval_count"))
-        return {**_chosen(said, body.get("done_reason"), usage), "model": body.get("model")}
-    if isinstance(body.get("message"), dict) and "finish_reason" in body and "choices" not in body:
-        return {**_chosen(object_of(body["message"]), body.get("finish_reason"), None), "usage": body.get("usage")}
+    if completions and isinstance(object_of(completions[0].get("data")).get("text"), str):
+        data = object_of(completions[0]["data"])
+        asked = object_of(body.get("prompt")).get("tokens")
+        usage = usage_body(
+            inputs=len(asked) if isinstance(asked, list) else None, outputs=len(listed(data.get("tokens"))) or None
+        )
+        finish = object_of(completions[0].get("finishReason")).get("reason")
+        return _chosen({"content": data["text"]}, "stop" if finish == "endoftext" else finish, usage)
     return None
 
 
 def _chosen(said: Body, finish: object, usage: Body | None) -> Body:
-    word = string(finish)
-    choice = {"message": {"role": "assistant", **said}, "finish_reason": word.lower() if word else None}
+    choice = {"message": {"role": "assistant", **said}, "finish_reason": string(finish)}
     return {"choices": [choice], **({"usage": usage} if usage else {})}
-
-
-def _with_usage(body: object, usage: Body | None) -> object:
-    return {**body, "usage": usage} if isinstance(body, dict) and usage else body
-
-
-def _gemini_usage(told: Body) -> Body | None:
-    if not told:
-        return None
-    thought = count(told.get("thoughtsTokenCount")) or 0
-    return usage_body(
-        inputs=told.get("promptTokenCount"),
-        outputs=(count(told.get("candidatesTokenCount")) or 0) + thought,
-        cached=told.get("cachedContentTokenCount"),
-        reasoning=thought or None,
-    )
-
-
-def _is_converse(body: Body) -> bool:
-    if {"inferenceConfig", "toolConfig"} & body.keys():
-        return True
-    blocks = [block for one in listed(body.get("messages")) for block in listed(one.get("content"))]
-    return bool(blocks) and all("type" not in block and set(_BLOCKS) & block.keys() for block in blocks)
-
-
-def _converse_request(body: Body) -> Body:
-    head = "\n".join(str(one["text"]) for one in listed(body.get("system")) if "text" in one)
-    messages: list[Body] = [{"role": "system", "content": head}] if head else []
-    for one in listed(body.get("messages")):
-        made = _converse_message(one)
-        messages += listed(made.pop("results", []))
-        if made.get("content") or made.get("tool_calls"):
-            messages.append(made)
-    specs = [object_of(one.get("toolSpec")) for one in listed(object_of(body.get("toolConfig")).get("tools"))]
-    tools = [
-        {"name": one.get("name"), "parameters": object_of(one.get("inputSchema")).get("json")} for one in specs if one
-    ]
-    return {"messages": messages, "tools": tool_list(tools), **{key: body[key] for key in ("model",) if key in body}}
-
-
-def _converse_message(one: Body) -> Body:
-    texts: list[str] = []
-    calls: list[Body] = []
-    results: list[Body] = []
-    for block in listed(one.get("content")):
-        used, returned = object_of(block.get("toolUse")), object_of(block.get("toolResult"))
-        if used:
-            calls.append(
-                {"id": used.get("toolUseId"), "function": {"name": used.get("name"), "arguments": used.get("input")}}
-            )
-        elif returned:
-            parts = [_told(part) for part in listed(returned.get("content"))]
-            results.append({"role": "tool", "content": "\n".join(parts)})
-        elif "text" in block:
-            texts.append(str(block["text"]))
-        elif not {"cachePoint", "reasoningContent"} & block.keys():
-            texts.append(f"<{next(iter(block), 'attachment')}>")
-    made: Body = {"role": one.get("role"), "content": "\n".join(texts) or None}
-    return {**made, **({"tool_calls": calls} if calls else {}), **({"results": results} if results else {})}
-
-
-def _told(part: Body) -> str:
-    return encode_sorted(part["json"]) if "json" in part else str(part.get("text", "<attachment>"))
-
-
-def _converse_usage(told: Body) -> Body | None:
-    """Return usage in OpenAI's terms: Converse counts cached tokens beside the input."""
-    if not told:
-        return None
-    read, written = (count(told.get(key)) for key in ("cacheReadInputTokens", "cacheWriteInputTokens"))
-    whole = with_cached_inside(count(told.get("inputTokens")) or 0, read, written)
-    return usage_body(inputs=whole, outputs=told.get("outputTokens"), cached=read, written=written)
-
-
-def _streamed(parts: list[Body]) -> object:
-    """Return the answer that the parts of a Gemini or Converse stream make, or None of another stream."""
-    if any("candidates" in part for part in parts):
-        return _gemini_stream(parts)
-    if any({"contentBlockDelta", "messageStop"} & part.keys() for part in parts):
-        return _converse_stream(parts)
-    return None
-
-
-def _gemini_stream(parts: list[Body]) -> object:
-    said: list[object] = []
-    whole: Body = {}
-    for part in parts:
-        candidate = next(iter(listed(part.get("candidates"))), {})
-        said += listed(object_of(candidate.get("content")).get("parts"))
-        kept = {key: part[key] for key in ("usageMetadata", "modelVersion", "responseId") if part.get(key)}
-        whole |= kept
-        whole |= {"finish": candidate["finishReason"]} if candidate.get("finishReason") else {}
-    candidate = {"content": {"parts": _texts_joined(said)}, "finishReason": whole.pop("finish", None)}
-    return openai_answer({**whole, "candidates": [candidate]})
-
-
-def _texts_joined(said: list[object]) -> list[object]:
-    """Join the texts that follow one another: a stream cuts a text anywhere."""
-    joined: list[object] = []
-    for one in said:
-        before = joined[-1] if joined else None
-        if isinstance(one, dict) and isinstance(before, dict) and set(one) == set(before) == {"text"}:
-            joined[-1] = {"text": f"{before['text']}{one['text']}"}
-        else:
-            joined.append(one)
-    return joined
-
-
-def _converse_stream(parts: list[Body]) -> Body:
-    texts: list[str] = []
-    calls: dict[object, dict[str, str]] = {}
-    finish: object = None
-    usage: Body = {}
-    for part in parts:
-        start, delta = object_of(part.get("contentBlockStart")), object_of(part.get("contentBlockDelta"))
-        used = object_of(object_of(start.get("start")).get("toolUse"))
-        if used:
-            calls[start.get("contentBlockIndex")] = {"name": str(used.get("name")), "arguments": ""}
-        grown = object_of(delta.get("delta"))
-        if isinstance(grown.get("text"), str):
-            texts.append(str(grown["text"]))
-        piece = object_of(grown.get("toolUse")).get("input")
-        if isinstance(piece, str) and delta.get("contentBlockIndex") in calls:
-            calls[delta.get("contentBlockIndex")]["arguments"] += piece
-        finish = object_of(part.get("messageStop")).get("stopReason") or finish
-        usage = object_of(object_of(part.get("metadata")).get("usage")) or usage
-    made = [{"function": dict(one)} for one in calls.values()]
-    said: Body = {"content": "".join(texts) or None, **({"tool_calls": made} if made else {})}
-    return _chosen(said, finish, _converse_usage(usage))
 
 
 def _model_of(url: str | None) -> str | None:

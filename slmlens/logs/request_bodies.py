@@ -1,32 +1,22 @@
-"""What was asked: the request body of OpenAI chat, completions and Responses, and of Anthropic Messages."""
+"""What was asked: request bodies of OpenAI chat, completions and Responses, of Anthropic, and of who is read alike."""
 
 from __future__ import annotations
 
-from slmlens.logs.exchange import UNREAD, Body, NotACallError, Request, string
+from slmlens.logs.exchange import Body, Request, string
+from slmlens.logs.provider_bodies import openai_request
 
 _JSON_FORMATS = ("json_object", "json_schema", "json")
-_FOREIGN = {
-    "contents": "a Gemini request",
-    "inferenceConfig": "a Bedrock Converse request",
-    "toolConfig": "a Bedrock Converse request",
-    "additionalModelRequestFields": "a Bedrock Converse request",
-    "inputText": "a Bedrock Titan request",
-    "max_gen_len": "a Bedrock Llama request",
-    "chat_history": "a Cohere request",
-}
 
 
-def read_request(body: Body | None) -> Request:
-    """Return what a request body asks.
+def read_request(body: Body | None, url: str | None = None) -> Request:
+    """Return what a request body of any provider asks.
 
     :param body: The body, or None if the log holds none.
-    :raises NotACallError: If it is of a dialect that is not read.
+    :param url: Where it was sent: some providers name the model there only.
     """
+    body = openai_request(body, url)
     if body is None:
         return Request()
-    foreign = next((name for key, name in _FOREIGN.items() if key in body), None)
-    if foreign is not None:
-        raise NotACallError(foreign + UNREAD, rejected=True)
     wants_json, schema_name = _asked_format(body)
     return Request(
         prompt=_prompt(body),

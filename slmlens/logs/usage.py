@@ -62,14 +62,17 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
     Anthropic counts cached tokens beside ``input_tokens``; OpenAI counts them inside ``prompt_tokens`` and inside the
     ``input_tokens`` of the Responses API. Whatever the names, cached tokens that exceed the input must be beside it.
     Reasoning that exceeds the output, or that the logged total adds on top (xAI), is brought inside; so is what a total
-    counts beyond input, output and cache, which is the thinking that Gemini's endpoints leave out of the output.
+    counts beyond input, output and cache, which is the thinking that Gemini's endpoints leave out of the output. Of
+    Cohere's two counts the billed one is taken (docs.cohere.com, chat, ``usage.billed_units``).
 
     :param usage: The ``usage`` object of an answer or of an envelope.
     """
     if not usage:
         return Usage()
-    nested = usage.get("tokens")
-    if isinstance(nested, dict):  # Cohere
+    nested, billed = usage.get("tokens"), usage.get("billed_units")
+    if isinstance(billed, dict):  # Cohere bills less than what the model saw, cached tokens among it
+        usage = billed
+    elif isinstance(nested, dict):
         usage = {**usage, **nested}
     inputs = _details(usage, _INPUT_DETAILS)
     outputs = _details(usage, _OUTPUT_DETAILS)

@@ -105,8 +105,34 @@ def _openai_pairs() -> list[dict[str, object]]:
         },
         {"request": {"messages": _CHAT}, "response": {"status_code": 429, "body": {"error": {"message": MAIL}}}},
         {"prompt": MAIL, "response": MAIL},
+        *_foreign_pairs(),
         {"model": "gpt-4o", "timestamp": 1_790_000_000, "prompt_tokens": 3, "completion_tokens": 1, "user": MAIL},
     ]  # fmt: skip
+
+
+def _foreign_pairs() -> list[dict[str, object]]:
+    first = {"message": MAIL, "chat_history": [{"role": "CHATBOT", "message": MAIL}], "documents": [{"text": MAIL}]}
+    billed = {"billed_units": {"input_tokens": 9, "output_tokens": 3}, "tokens": {"input_tokens": 12}}
+    lines = [{"message": {"content": MAIL}, "done": False}, {"message": {}, "done": True, "eval_count": 3}]
+    events = [
+        {"type": "message-start", "id": "c2"},
+        {"type": "content-delta", "delta": {"message": {"content": {"text": MAIL}}}},
+        {"type": "tool-call-start", "index": 1, "delta": {"message": {"tool_calls": {"function": {"name": "send"}}}}},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": billed}},
+    ]
+    return [
+        {"request": first, "response": {"generation_id": "g", "text": MAIL, "meta": billed}},
+        {"request": {"messages": _CHAT}, "response": "".join(f"data: {json.dumps(one)}\n\n" for one in events)},
+        {"request": {"messages": _CHAT}, "response": "\n".join(json.dumps(one) for one in lines)},
+        {
+            "request": {"contents": [{"role": "user", "parts": [{"text": MAIL}, {"inlineData": {"data": MAIL}}]}]},
+            "response": {"candidates": [{"content": {"parts": [{"text": MAIL}]}}], "usageMetadata": {"a": 1}},
+        },
+        {
+            "request": {"prompt": MAIL},
+            "response": {"completions": [{"data": {"text": MAIL, "tokens": []}}], "prompt": {"tokens": [1]}},
+        },
+    ]
 
 
 def _langfuse() -> list[dict[str, object]]:

@@ -71,8 +71,8 @@ def test_a_folder_without_logs_is_an_error_and_one_with_other_files_a_note(tmp_p
 
 
 def test_every_record_refused_is_an_error_with_the_reason(read):
-    with pytest.raises(InputError, match="Gemini"):
-        read({"request": {"contents": []}, "response": {"candidates": []}})
+    with pytest.raises(InputError, match="a shape that is not read"):
+        read({"request": {"messages": [{"role": "user", "content": "?"}]}, "response": {"said_by_nobody_known": 1}})
 
 
 def test_only_embeddings_is_an_error_that_says_so(read):

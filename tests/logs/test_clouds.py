@@ -68,6 +68,56 @@ ANSWERS = {
          "done_reason": "stop", "prompt_eval_count": 90, "eval_count": 7},
         ("qwen3:8b", 90, None, 7, None),
     ),
+    "an ollama stream": (
+        "http://127.0.0.1:11434/api/chat",
+        OLLAMA,
+        "\n".join(json.dumps(one) for one in (
+            {"model": "qwen3:8b", "message": {"role": "assistant", "content": "It "}, "done": False},
+            {"model": "qwen3:8b", "message": {"role": "assistant", "content": "is."}, "done": False},
+            {"model": "qwen3:8b", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop",
+             "prompt_eval_count": 90, "eval_count": 7},
+        )),
+        ("qwen3:8b", 90, None, 7, None),
+    ),
+    "cohere's first chat": (
+        "https://c.example/v1/chat",
+        {"model": "command-r", "message": USER["content"], "chat_history": []},
+        {"response_id": "c0", "generation_id": "g", "text": "It is.", "finish_reason": "COMPLETE",
+         "meta": {"billed_units": {"input_tokens": 90, "output_tokens": 7}, "tokens": {"input_tokens": 990}}},
+        ("command-r", 90, None, 7, None),
+    ),
+    "a cohere stream": (
+        "https://c.example/v2/chat",
+        {"model": "command-a-03-2025", "messages": [USER]},
+        "\n\n".join(f"data: {json.dumps(one)}" for one in (
+            {"id": "c2", "type": "message-start", "delta": {"message": {"role": "assistant", "content": []}}},
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "It "}}}},
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "is."}}}},
+            {"type": "message-end", "delta": {"finish_reason": "COMPLETE",
+             "usage": {"billed_units": {"input_tokens": 90, "output_tokens": 7}, "tokens": {"input_tokens": 990}}}},
+        )),
+        ("command-a-03-2025", 90, None, 7, None),
+    ),
+    "titan": (
+        "https://b.example/model/amazon.titan-text-express-v1/invoke",
+        {"inputText": USER["content"], "textGenerationConfig": {}},
+        {"inputTextTokenCount": 90,
+         "results": [{"outputText": "It is.", "tokenCount": 7, "completionReason": "FINISH"}]},
+        ("amazon.titan-text-express-v1", 90, None, 7, None),
+    ),
+    "llama": (
+        "https://b.example/model/meta.llama3-70b-instruct-v1%3A0/invoke",
+        {"prompt": USER["content"], "max_gen_len": 9},
+        {"generation": "It is.", "prompt_token_count": 90, "generation_token_count": 7, "stop_reason": "stop"},
+        ("meta.llama3-70b-instruct-v1:0", 90, None, 7, None),
+    ),
+    "jurassic": (
+        "https://b.example/model/ai21.j2-mid-v1/invoke",
+        {"prompt": USER["content"], "maxTokens": 9},
+        {"id": 1, "prompt": {"text": USER["content"], "tokens": [{}] * 90},
+         "completions": [{"data": {"text": "It is.", "tokens": [{}] * 7}, "finishReason": {"reason": "endoftext"}}]},
+        ("ai21.j2-mid-v1", 90, None, 7, None),
+    ),
     "cohere": (
         "https://c.example/v2/chat",
         {"model": "command-a-03-2025", "messages": [USER]},
@@ -78,10 +128,15 @@ ANSWERS = {
 }  # fmt: skip
 
 
+def paired(uri: str, asked: object, said: object) -> dict[str, object]:
+    return {"url": uri, "status": 200, "request": asked, "response": said}
+
+
+@pytest.mark.parametrize("held", [recorded, paired])
 @pytest.mark.parametrize("name", ANSWERS)
-def test_every_providers_body_is_the_same_call(read, name):
+def test_every_providers_body_is_the_same_call(read, name, held):
     uri, asked, said, expected = ANSWERS[name]
-    calls = read(recorded(uri, asked, said))
+    calls = read(held(uri, asked, said))
     call = only(calls)
     stored = texts(calls)
     assert [stored[one] for one in call["message_ids"]] == [("user", USER["content"])]
@@ -110,6 +165,35 @@ def test_tools_of_converse_are_called_and_answered(read):
     assert "Gent" in stored[call["message_ids"][3]][1]
     assert call["tool_names_offered"] == ["find"]
     assert [(one["name"], json.loads(one["arguments"])) for one in call["tool_calls"]] == [("find", {"parcel": 7})]
+
+
+@pytest.mark.parametrize("said", [{"message": "The model does not exist."}, {"error": {"code": 429}}, {"id": "x"}])
+def test_a_failed_request_is_an_error_whatever_the_dialect_of_its_body(read, said):
+    call = only(read({**paired("https://b.example/model/m/converse", CONVERSE, said), "status": 400}))
+    assert (call["status"], call["model"], call["answer_id"]) == ("error", "m", None)
+
+
+def test_an_answer_that_was_fetched_but_not_recorded_is_no_error(read):
+    call = only(read(paired("https://b.example/model/m/converse-stream", CONVERSE, None)))
+    assert (call["status"], call["answer_id"], call["tokens_estimated"]) == ("ok", None, True)
+
+
+def test_a_blocked_prompt_is_a_refusal_and_files_are_placeholders(read):
+    files = [{"inlineData": {"mimeType": "image/png", "data": "x"}}, {"file_data": {"mime_type": "application/pdf"}}]
+    asked = {"contents": [{"role": "user", "parts": [*files, {"text": "What is it?"}]}]}
+    said = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}}
+    calls = read(paired("https://g.example/v1beta/models/gemini-2.5-pro:generateContent", asked, said))
+    call = only(calls)
+    assert (call["status"], call["finish_reason"], call["input_tokens"]) == ("refusal", "content_filter", 9)
+    assert texts(calls)[call["message_ids"][0]] == ("user", "[image]\n[file]\nWhat is it?")
+
+
+def test_what_tools_of_geminis_server_fed_in_is_input(read):
+    uri, asked, said, _ = ANSWERS["gemini"]
+    usage = {"promptTokenCount": 30, "toolUsePromptTokenCount": 60, "candidatesTokenCount": 5, "thoughtsTokenCount": 2,
+             "totalTokenCount": 97}  # fmt: skip
+    call = only(read(paired(uri, asked, {**said, "usageMetadata": usage})))
+    assert (call["input_tokens"], call["output_tokens"], call["reasoning_tokens"]) == (90, 7, 2)
 
 
 def test_a_log_entry_of_bedrock_counts_cached_tokens_once_and_knows_its_latency(read):
