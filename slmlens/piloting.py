@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +23,13 @@ from slmlens.pilot_store import FOLDER, PROMPTS, stored, stored_tasks
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
 from slmlens.suitability.answers import Answer
+from slmlens.suitability.observe import Observed
 from slmlens.suitability.pilot import Progress, pilot_evidence
 from slmlens.suitability.pilot_words import export_words, progress_words
 from slmlens.tables import MODES
 
 if TYPE_CHECKING:
+    from slmlens.asking import Asking
     from slmlens.recorded_pilots import RecordedLog
     from slmlens.stages import Paths
 
@@ -64,8 +66,13 @@ def pilot(
     *,
     answers: str | Path | None = None,
     recorded: Paths | RecordedLog | None = None,
+    endpoint: str | None = None,
     model: str | None = None,
     mode: str = "swap",
+    asking: Asking | None = None,
+    from_source: Paths | None = None,
+    say: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
 ) -> Pilot:
     """Export prompts of a task for a small model, or grade its answers and move the verdict.
@@ -77,30 +84,50 @@ def pilot(
     answers of another model to the same prompts; the sample is drawn among the calls that have one, and the others are
     as they were believed (see :mod:`slmlens.suitability.recorded`).
 
+    With ``endpoint`` a model behind an OpenAI-compatible address is asked, 60 prompts at a time unless ``asking`` says
+    otherwise (see :mod:`slmlens.pilot_endpoint`); the key is taken from ``OPENAI_API_KEY``.
+
     :param run: A run or its folder; or tasks, and then nothing is written.
     :param task: Id of the task, or its whole name.
     :param answers: JSON lines: ``id`` with ``answer`` or ``tool_calls``, or lines of an OpenAI batch output.
     :param recorded: Files or folders of a log of another model, of any format that is recognised.
     :param model: Name of the small model that answered; with ``recorded`` it may be left to the log.
+    :param endpoint: Base address of a chat endpoint, such as ``http://localhost:11434/v1``.
+    :param asking: How the endpoint is asked, and how far: calls, dollars, tokens, pace.
+    :param from_source: The logs of the run: prompts are asked as they were before redaction, and not stored.
+    :param say: Gets, before anything is sent, what leaves, where to and what it may cost.
+    :param progress: Called with the prompts answered and the prompts to ask.
     :param mode: ``swap``: the model as it is; ``tuned``: trained on this task's earlier sessions.
     :param seed: Seed of the sample; with a run, that of the run.
     :raises SettingError: If the task or the mode is unknown, no model is named, or it is the fourth of the task.
     :raises InputError: If the answers can't be read, or are of another export.
+    :raises EndpointError: If the endpoint can't be asked (any more); grades so far are kept.
+    :raises MissingExtraError: If the client for it is not installed.
     :raises RunFolderError: If there is no run with tasks, or it holds no texts to ask.
     """
     if mode not in MODES:
         raise SettingError(f"the mode {mode!r} is unknown", where="mode", next_step=f"choose {' or '.join(MODES)}")
-    if answers is not None and not (model or "").strip():
+    if (answers or endpoint) and not (model or "").strip():
+        raise SettingError("the model that answers is not named", where="model", next_step="name it with --model")
+    if answers is not None and recorded is not None:
         raise SettingError(
-            "the model that gave these answers is not named", where="model", next_step="name it with --model"
+            "answers and a recorded log were both given", where="recorded", next_step="import one, then the other"
         )
-    at = None if isinstance(run, Tasks) else _existing(run)
-    tasks = run if isinstance(run, Tasks) else stored_tasks(_existing(run))
-    task_id = _task_id(tasks, task)
+    at = None if isinstance(run, Tasks) else existing_run(run)
+    tasks = run if isinstance(run, Tasks) else stored_tasks(existing_run(run))
+    task_id = task_of(tasks, task)
     _need_texts(tasks, at.folder.name if at else "tasks")
     if recorded is not None:
         return _recorded(at, tasks, task_id, recorded, model, mode, seed)
     drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
+    if endpoint is not None:
+        from slmlens.pilot_endpoint import asked_at_endpoint
+
+        at_endpoint, tally = asked_at_endpoint(
+            drawn, endpoint, str(model), mode=mode, asking=asking, from_source=from_source, say=say, step=progress
+        )
+        first = at_endpoint.asked_in_words(tally)
+        return _import(drawn, tally.given, slm=at_endpoint.slm, mode=mode, reference=at_endpoint.reference, first=first)
     if answers is None:
         return _export(drawn)
     return _import(drawn, _answers_in(Path(answers).expanduser(), drawn), slm=str(model).strip(), mode=mode)
@@ -135,13 +162,25 @@ def _answers_in(path: Path, drawn: Drawn) -> dict[str, Answer | None]:
     return given
 
 
-def _import(drawn: Drawn, given: Mapping[str, Answer | None], *, slm: str, mode: str) -> Pilot:
-    """Grade answers of any source, by prompt id of the sample, and move the verdict."""
+def _import(
+    drawn: Drawn,
+    given: Mapping[str, Answer | None],
+    *,
+    slm: str,
+    mode: str,
+    reference: Observed | None = None,
+    first: str = "",
+) -> Pilot:
+    """Grade answers of any source, by prompt id of the sample, and move the verdict.
+
+    :param reference: What to grade against; None: the present model's answers as stored.
+    :param first: What the source says of itself.
+    """
     slm = graded_name(drawn, slm)
-    graded = grade_and_keep(drawn, given, slm=slm, mode=mode)
+    graded = grade_and_keep(drawn, given, slm=slm, mode=mode, reference=reference)
     mine = next(one for one in graded.progress if (one.slm, one.mode) == (slm, mode))
     verdicts, moved = verdicts_made_anew(drawn)
-    said = " ".join([*progress_words(mine, changed=graded.changed), *moved])
+    said = " ".join([*([first] if first else []), *progress_words(mine, changed=graded.changed), *moved])
     return _pilot(drawn, graded, said, verdicts=verdicts)
 
 
@@ -181,7 +220,11 @@ def _pilot(
     return Pilot(drawn.task_id, drawn.sample, prompts or [], graded.grades, graded.progress, evidence, verdicts, said)
 
 
-def _existing(run: Run | str | Path) -> Run:
+def existing_run(run: Run | str | Path) -> Run:
+    """Return a run, or the one in a folder.
+
+    :raises RunFolderError: If there is none.
+    """
     if isinstance(run, Run):
         return run
     if not (Path(run) / MANIFEST).is_file():
@@ -189,7 +232,11 @@ def _existing(run: Run | str | Path) -> Run:
     return open_run(run)
 
 
-def _task_id(tasks: Tasks, asked: str) -> str:
+def task_of(tasks: Tasks, asked: str) -> str:
+    """Return the id of a task that is asked for by its id or its whole name.
+
+    :raises SettingError: If there is none.
+    """
     listing = tasks.tasks.sort("n_calls", "task_id", descending=[True, False]).select("task_id", "name")
     known: dict[str, str] = dict(listing.iter_rows())
     if asked in known:

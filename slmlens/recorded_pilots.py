@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from slmlens.errors import InputError, SettingError
 from slmlens.pilot_grading import Drawn, Graded, graded_name
-from slmlens.pilot_store import FOLDER, RECORDED, stored_recorded
+from slmlens.pilot_store import FOLDER, RECORDED, stored_recorded, stored_tasks
 from slmlens.results import Calls, Tasks
 from slmlens.run import Run
 from slmlens.stages import Paths
@@ -90,6 +91,27 @@ def matches(tasks: Tasks, log: RecordedLog) -> pl.DataFrame:
 def listing(run: Run, tasks: Tasks, log: RecordedLog) -> str:
     """Return that as text, with the command that comes next."""
     return listing_words(matches(tasks, log), log.slm, folder=str(run.folder))
+
+
+def pilots_in_words(
+    folder: Run | str | Path, asked: Sequence[str], logs: Paths, *, model: str | None, mode: str
+) -> str:
+    """Grade the answers of a second log to the prompts of some tasks, and say how each verdict moved.
+
+    :param folder: A run or its folder.
+    :param asked: Ids or names of tasks; none: only how many calls of each task have an answer.
+    """
+    from slmlens.piloting import existing_run, pilot, task_of
+
+    run = existing_run(folder)
+    tasks = stored_tasks(run)
+    names = dict(tasks.tasks.select("task_id", "name").iter_rows())
+    task_ids = [task_of(tasks, one) for one in asked]
+    log = read_recorded(run, tasks, logs, model)
+    if not task_ids:
+        return listing(run, tasks, log)
+    said = [f"“{names[one]}”: {pilot(run, one, recorded=log, mode=mode).said}" for one in task_ids]
+    return "\n\n".join(said)
 
 
 def grade_recorded(
