@@ -13,7 +13,7 @@ import typer
 
 from slmlens import cli_options as options
 from slmlens._version import __version__
-from slmlens.errors import SlmlensError
+from slmlens.errors import SettingError, SlmlensError
 from slmlens.settings import Settings
 from slmlens.stages import Progress
 
@@ -172,17 +172,27 @@ def lab(
 @app.command()
 def pilot(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
-    task: Annotated[str, typer.Option(help="Id of the task, or its whole name.")],
+    task: Annotated[
+        list[str] | None, typer.Option(help="Id of the task, or its whole name; with --recorded also several.")
+    ] = None,
     answers: Annotated[
         Path | None, typer.Option(help="JSON lines of a model's answers; without it the prompts are exported.")
+    ] = None,
+    recorded: Annotated[
+        list[Path] | None,
+        typer.Option(help="Log of another model that answered the same prompts; without --task: how many, by task."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of the small model that answered.")] = None,
     mode: Annotated[str, typer.Option(help="swap: the model as it is; tuned: trained on this task.")] = "swap",
 ) -> None:
     """Export prompts of a task for a small model, or grade its answers and move the verdict."""
     from slmlens.piloting import pilot as run_pilot
+    from slmlens.recorded_pilots import pilots_in_words
 
-    typer.echo(run_pilot(folder, task, answers=answers, model=model, mode=mode).said)
+    if recorded and answers is None:
+        typer.echo(pilots_in_words(folder, task or (), recorded, model=model, mode=mode))
+        return
+    typer.echo(run_pilot(folder, _one(task), answers=answers, recorded=recorded, model=model, mode=mode).said)
 
 
 @app.command()
@@ -254,6 +264,12 @@ def _options(
     ] = False,
 ) -> None:
     """Which calls of your agents could a small language model take, and what would it save?"""  # noqa: D400 - a question
+
+
+def _one(tasks: list[str] | None) -> str:
+    if tasks is None or len(tasks) != 1:
+        raise SettingError("a pilot is of one task", where="--task", next_step="name one; the report lists them")
+    return tasks[0]
 
 
 def _say_what_leaves(settings: Settings) -> None:
