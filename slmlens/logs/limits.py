@@ -15,7 +15,7 @@ class Limits:
         32 MB at Anthropic.
     :param whole: Bytes of a JSON array, or of an object around one, beyond which its elements are read one by one.
     :param document: Bytes of any other JSON document, which is read at once.
-    :param table: Bytes of a CSV file, and of a Parquet file inside an archive, which are read at once.
+    :param table: Bytes of a Parquet file inside an archive or compressed once more, which is read at once.
     :param inflated_floor: Bytes that a compressed file may inflate to, however small it is.
     :param inflated_ratio: Beyond the floor, bytes that it may inflate to for each of its own. Deflate cannot exceed
         1,032; a log of long, repeated prompts reaches some hundreds.

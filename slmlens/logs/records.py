@@ -49,7 +49,21 @@ def read_items(
     :raises SkippedFileError: If the stream breaks off in its first line, or begins with a document that is too large.
     """
     lines = Lines(stream, limits, consumed)
-    items = _in_runs(_items(lines, limits), limits.refused)
+    head, items = peeked(in_runs(_items(lines, limits), limits.refused), lines, limits)
+    if head and head[0].refused == BROKEN_OFF:
+        raise SkippedFileError("the compressed file is damaged at its start")
+    if head and all(item.refused == too_long(limits.line) for item in head):
+        raise SkippedFileError(f"it begins with {too_long(limits.line)}")
+    return head, items
+
+
+def peeked(items: Iterator[Item], lines: Lines, limits: Limits) -> tuple[list[Item], Iterator[Item]]:
+    """Return the first records, as many as are needed to recognise a format, and all records.
+
+    :param items: The records.
+    :param lines: Where they come from.
+    :param limits: How far the first ones are looked for.
+    """
     head: list[Item] = []
     found = 0
     for item in items:
@@ -58,15 +72,15 @@ def read_items(
         far = found and lines.offset > limits.head
         if found == PEEKED_RECORDS or len(head) == _PEEKED_LINES or far:
             break
-    if head and head[0].refused == BROKEN_OFF:
-        raise SkippedFileError("the compressed file is damaged at its start")
-    if head and all(item.refused == too_long(limits.line) for item in head):
-        raise SkippedFileError(f"it begins with {too_long(limits.line)}")
     return head, chain(head, items)
 
 
-def _in_runs(items: Iterator[Item], listed: int) -> Iterator[Item]:
-    """Let only so many records pass that are no objects; of more, only the first of each run."""
+def in_runs(items: Iterator[Item], listed: int) -> Iterator[Item]:
+    """Yield the records, but of those that are no objects, beyond the first ones, only the first of each run.
+
+    :param items: The records.
+    :param listed: How many that are no objects pass one by one.
+    """
     unfit, in_run = 0, False
     for item in items:
         if isinstance(item.value, dict):

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from slmlens.errors import InputError
+from slmlens.logs import csv_tables, yaml_documents
 from slmlens.logs.archives import MAGIC, archive_members, open_member
 from slmlens.logs.inflate import BUFFER, DAMAGED, PARQUET, SkippedFileError, inflated
 from slmlens.logs.limits import LIMITS, Limits
 from slmlens.logs.records import PEEKED_RECORDS, Item, read_items
-from slmlens.logs.tabular import CSV_ENDINGS, csv_items, parquet_items
-from slmlens.logs.yaml_documents import ENDINGS, yaml_items
+from slmlens.logs.tabular import parquet_items
 
 __all__ = [
     "PEEKED_RECORDS", "Item", "Opened", "SkippedFileError", "Source", "find_sources", "identical_files", "open_source",
@@ -143,11 +143,11 @@ def _records(
     name = source.name.lower().removesuffix(".gz").removesuffix(".zst")
     if stream.peek(len(PARQUET))[: len(PARQUET)] == PARQUET:
         plain = source.member is None and consumed is None
-        return parquet_items(source.path if plain else None, stream, limits)
-    if name.endswith(CSV_ENDINGS):
-        return csv_items(stream, limits, tabs=name.endswith(".tsv"))
-    if name.endswith(ENDINGS):
-        return yaml_items(stream, limits)
+        return parquet_items(source.path if plain else stream, limits, seekable=plain)
+    if name.endswith(csv_tables.ENDINGS):
+        return csv_tables.csv_items(stream, limits, consumed, tabs=name.endswith(".tsv"))
+    if name.endswith(yaml_documents.ENDINGS):
+        return yaml_documents.yaml_items(stream, limits)
     return read_items(stream, limits, consumed)
 
 

@@ -1,90 +1,96 @@
-"""Rows of CSV and Parquet files as records, a batch at a time; JSON in a cell is read, an empty cell is left out."""
+"""Rows of Parquet files as records, a batch at a time; JSON in a cell is read, an empty cell is left out."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slmlens.logs.decode import UnreadableError, decode_text, digest, encode
-from slmlens.logs.inflate import SkippedFileError
+from slmlens.logs.inflate import BUFFER, SkippedFileError
 from slmlens.logs.limits import Limits
 from slmlens.logs.records import PEEKED_RECORDS, Item
 
 if TYPE_CHECKING:
-    import polars as pl
+    import pyarrow.parquet
 
-CSV_ENDINGS = (".csv", ".tsv")
-
-_BATCH = 500
+_BATCH_ROWS, _BATCH_BYTES = 500, 8 << 20
 _TEXTS = frozenset({"prompt", "completion", "answer", "text", "output_text", "response_text", "question", "content"})
 """Columns whose cells are texts even where they look like JSON."""
+_DAMAGED = "the parquet file is damaged"
 
 
 def parquet_items(
-    path: Path | None, stream: io.BufferedReader[Any], limits: Limits
+    source: Path | io.BufferedReader[Any], limits: Limits, *, seekable: bool
 ) -> tuple[list[Item], Iterator[Item]]:
     """Return the first records, by which a format is recognised, and all records of a Parquet file.
 
-    :param path: The file, where it lies on the disk as it is; None: it is read from the stream, whole.
-    :param stream: Its bytes.
+    :param source: The file on the disk, or its bytes.
     :param limits: How large a file may be that is read whole.
+    :param seekable: False: it lies in an archive or is compressed once more, so it is read whole.
     :raises SkippedFileError: If it is damaged, or too large to be read whole.
     """
-    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    source = path or io.BytesIO(_whole(stream, limits))
+    given = source if isinstance(source, Path) or seekable else io.BytesIO(_whole(source, limits))
     try:
-        lazy = pl.scan_parquet(source)
-        rows = int(lazy.select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError):
-        raise SkippedFileError("the parquet file is damaged") from None
-    slices = (lazy.slice(start, _BATCH).collect() for start in range(0, rows, _BATCH))
-    return _peeked(_items(slices))
+        file = pq.ParquetFile(given, buffer_size=BUFFER, pre_buffer=False)
+    except (pa.ArrowException, OSError):
+        raise SkippedFileError(_DAMAGED) from None
+    items = _items(file)
+    head = list(islice(items, PEEKED_RECORDS))
+    if head and (head[0].refused or "").startswith(_DAMAGED):
+        raise SkippedFileError(_DAMAGED)
+    return head, chain(head, items)
 
 
-def csv_items(stream: io.BufferedReader[Any], limits: Limits, *, tabs: bool) -> tuple[list[Item], Iterator[Item]]:
-    """Return the first records, by which a format is recognised, and all records of a CSV file with a header.
+def row_item(line: int, cells: Iterable[tuple[str, object]]) -> Item:
+    """Return the record that a row is.
 
-    :param stream: Its bytes; read whole.
-    :param limits: How large the file may be.
-    :param tabs: Cells are set apart by tabs.
-    :raises SkippedFileError: If it is no CSV, or too large.
+    :param line: Where it stands.
+    :param cells: Names of the columns and their values.
     """
-    import polars as pl
-
-    raw = _whole(stream, limits)
+    value = {name: _cell(name, cell) for name, cell in cells if cell is not None and cell != ""}
     try:
-        frame = pl.read_csv(
-            raw, separator="\t" if tabs else ",", infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
-        )
-    except (pl.exceptions.PolarsError, OSError):
-        raise SkippedFileError("it is no CSV with a header line that can be read") from None
-    return _peeked(_items(frame.iter_slices(_BATCH)))
+        raw = encode(value)
+    except UnreadableError as cause:
+        return Item(line, None, b"", None, str(cause))
+    return Item(line, None, digest(raw), value)
+
+
+def _items(file: pyarrow.parquet.ParquetFile) -> Iterator[Item]:
+    import polars as pl
+    import pyarrow as pa
+
+    line = 0
+    try:
+        for batch in file.iter_batches(batch_size=_rows_at_once(file)):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame), "a batch has columns"
+            for row in frame.iter_rows(named=True):
+                line += 1
+                yield row_item(line, row.items())
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        yield Item(line + 1, None, b"", None, f"{_DAMAGED} from here on")
+
+
+def _rows_at_once(file: pyarrow.parquet.ParquetFile) -> int:
+    """Return how many rows take some megabytes, by the group whose rows are the largest."""
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(largest, 1)))
 
 
 def _whole(stream: io.BufferedReader[Any], limits: Limits) -> bytes:
     raw = stream.read(limits.table + 1)
     if len(raw) > limits.table:
-        raise SkippedFileError(f"a table of more than {limits.table >> 20} MB; save it as JSON lines or plain Parquet")
+        raise SkippedFileError(
+            f"a Parquet file of more than {limits.table >> 20} MB that is compressed once more; unpack it first"
+        )
     return raw
-
-
-def _peeked(items: Iterator[Item]) -> tuple[list[Item], Iterator[Item]]:
-    head = list(islice(items, PEEKED_RECORDS))
-    return head, chain(head, items)
-
-
-def _items(batches: Iterator[pl.DataFrame]) -> Iterator[Item]:
-    line = 0
-    for batch in batches:
-        for row in batch.iter_rows(named=True):
-            line += 1
-            yield _item(
-                line, {key: _cell(key, value) for key, value in row.items() if value is not None and value != ""}
-            )
 
 
 def _cell(key: str, value: object) -> object:
@@ -106,11 +112,3 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _item(line: int, value: dict[str, object]) -> Item:
-    try:
-        raw = encode(value)
-    except UnreadableError as cause:
-        return Item(line, None, b"", None, str(cause))
-    return Item(line, None, digest(raw), value)
