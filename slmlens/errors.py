@@ -44,6 +44,10 @@ class MissingExtraError(SlmlensError):
     """A feature needs packages that are not installed; the message names the extra."""
 
 
+class EndpointError(SlmlensError):
+    """An endpoint that the user named can't be asked: no connection, a refused key, or not the protocol."""
+
+
 def _sentence(clause: str) -> str:
     text = clause.strip()
     if not text:

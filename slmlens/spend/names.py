@@ -189,6 +189,16 @@ def provider_id(hint: str | None) -> str | None:
     return _HINTS.get(told) or _HINTS.get(told.partition(".")[0])
 
 
+def provider_at(url: str) -> str | None:
+    """Return the price list's id of the provider whose endpoints have such an address; None: of none it knows."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        return str(get_snapshot().find_provider(None, None, url).id)
+    except LookupError:
+        return None
+
+
 def listing_at(place: Place) -> Listing | None:
     """Return what the price list has at a place."""
     from genai_prices.data_snapshot import get_snapshot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -124,12 +125,21 @@ def _failed(response: Line) -> bool:
     return isinstance(status, int) and status >= _FAILED_FROM
 
 
-def _of_body(body: object, where: str) -> Answer | None:
-    try:
-        answer = read_answer(body)
-    except NotACallError as cause:
-        raise InputError(f"the response is {cause}", where=where, next_step=f"write {_EXAMPLE}") from cause
+def answer_in(body: object, names: Mapping[str, str] = MappingProxyType({})) -> Answer | None:
+    """Return the answer in a response of a chat endpoint; None: the model gave none.
+
+    :param names: The log's name of each tool that was offered under another.
+    :raises NotACallError: If it is no such response.
+    """
+    answer = read_answer(body)
     if answer.failed or answer.refused or (answer.text is None and not answer.calls):
         return None
-    calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
+    calls = [{"name": names.get(call.name, call.name), "arguments": call.arguments} for call in answer.calls]
     return parse_candidate(answer.text, calls)
+
+
+def _of_body(body: object, where: str) -> Answer | None:
+    try:
+        return answer_in(body)
+    except NotACallError as cause:
+        raise InputError(f"the response is {cause}", where=where, next_step=f"write {_EXAMPLE}") from cause

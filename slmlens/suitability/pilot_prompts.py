@@ -60,11 +60,15 @@ def _arguments_seen(calls: pl.DataFrame) -> Mapping[str, dict[str, Counter[str]]
 
 
 def _tool(name: str, arguments: Mapping[str, Counter[str]]) -> Json:
-    properties = {
-        argument: {"type": max(sorted(types), key=lambda kind: types[kind])} if types else {}
-        for argument, types in sorted(arguments.items())
-    }
+    properties = {argument: _type(types) for argument, types in sorted(arguments.items())}
     return {
         "type": "function",
         "function": {"name": name, "parameters": {"type": "object", "properties": properties}},
     }
+
+
+def _type(types: Counter[str]) -> Json:
+    if not types:
+        return {}
+    kind = max(sorted(types), key=lambda one: types[one])
+    return {"type": kind, "items": {}} if kind == "array" else {"type": kind}  # a strict server wants the items
