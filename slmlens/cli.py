@@ -32,6 +32,7 @@ STAGE_WORDS = {
     "plan": "Valuing",
     "report": "Writing the report",
 }
+_WORDS = {**STAGE_WORDS, "ask": "Asking the model"}
 
 
 @app.command()
@@ -184,15 +185,42 @@ def pilot(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of the small model that answered.")] = None,
     mode: Annotated[str, typer.Option(help="swap: the model as it is; tuned: trained on this task.")] = "swap",
+    endpoint: options.Endpoint = None,
+    from_source: options.FromSource = None,
+    max_calls: options.MaxCalls = 60,
+    max_usd: options.MaxUsd = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    max_tokens: options.MaxTokens = None,
+    at_once: options.AtOnce = 4,
+    per_minute: options.PerMinute = None,
+    timeout: options.Timeout = 120.0,
+    retries: options.Retries = 4,
 ) -> None:
-    """Export prompts of a task for a small model, or grade its answers and move the verdict."""
+    """Export prompts of a task for a small model, ask it at an endpoint, or grade its answers and move the verdict."""
+    from slmlens.asking import Asking
     from slmlens.piloting import pilot as run_pilot
     from slmlens.recorded_pilots import pilots_in_words
 
     if recorded and answers is None:
         typer.echo(pilots_in_words(folder, task or (), recorded, model=model, mode=mode))
         return
-    typer.echo(run_pilot(folder, _one(task), answers=answers, recorded=recorded, model=model, mode=mode).said)
+    asking = Asking(max_calls, max_usd, price_in, price_out, max_tokens, at_once, per_minute, timeout, retries)
+    with _progress(("ask",) if endpoint else ()) as step:
+        found = run_pilot(
+            folder,
+            _one(task),
+            answers=answers,
+            recorded=recorded,
+            endpoint=endpoint,
+            model=model,
+            mode=mode,
+            asking=asking,
+            from_source=from_source,
+            say=lambda words: typer.echo(words, err=True),
+            progress=None if step is None else lambda done, of: step("ask", done / of),
+        )
+    typer.echo(found.said)
 
 
 @app.command()
@@ -308,7 +336,7 @@ def _progress(stages: Sequence[str] = tuple(STAGE_WORDS)) -> Iterator[Progress |
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         order = list(stages)
-        rows = {stage: bars.add_task(STAGE_WORDS[stage], total=1.0, start=stage == order[0]) for stage in order}
+        rows = {stage: bars.add_task(_WORDS[stage], total=1.0, start=stage == order[0]) for stage in order}
 
         def step(stage: str, share: float) -> None:
             bars.update(rows[stage], completed=share)

@@ -1,4 +1,4 @@
-"""The options of the command line's main verb, each declared once with its words."""
+"""The options of the command line's main verb, and of an endpoint in a pilot, each declared once with its words."""
 
 from __future__ import annotations
 
@@ -58,3 +58,25 @@ FalseGreen = Annotated[
     typer.Option("--false-green", help="Also measure how far the probes fool themselves on this log. Takes longer."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first record that can't be read.")]
+
+Endpoint = Annotated[
+    str | None,
+    typer.Option(help="Address of a chat endpoint to ask; the key is OPENAI_API_KEY.", metavar="URL"),
+]
+FromSource = Annotated[
+    list[Path] | None,
+    typer.Option(help="Logs of the run: ask their raw prompts, which are not stored.", metavar="LOGS"),
+]
+MaxCalls = Annotated[int, typer.Option(help="Prompts to ask at most, this time.")]
+MaxUsd = Annotated[float | None, typer.Option(help="Dollars to spend at most, this time.", metavar="USD")]
+PriceIn = Annotated[
+    float | None, typer.Option(help="Dollars a million input tokens, if the lists don't have it.", metavar="USD")
+]
+PriceOut = Annotated[float | None, typer.Option(help="Dollars a million output tokens.", metavar="USD")]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Tokens of an answer at most; default: from the task's own answers.")
+]
+AtOnce = Annotated[int, typer.Option(help="Prompts under way at a time.")]
+PerMinute = Annotated[float | None, typer.Option(help="Requests a minute at most.")]
+Timeout = Annotated[float, typer.Option(help="Seconds after which an answer is given up.")]
+Retries = Annotated[int, typer.Option(help="How often a request that failed for the moment is sent again.")]
