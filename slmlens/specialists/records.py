@@ -14,6 +14,7 @@ from slmlens.errors import SettingError
 from slmlens.results import Tasks
 from slmlens.specialists.forms import canonical_completion, read_answer
 from slmlens.specialists.split import LEFT_OUT, TEST, TRAIN, VALIDATION, Split, split_rows
+from slmlens.suitability.answers import Answer
 from slmlens.suitability.comparators import Comparator, Grade, TaskAnswers, comparator_of, compare_task
 from slmlens.suitability.observe import Observed
 from slmlens.suitability.pilot import observed_task
@@ -59,12 +60,14 @@ class Dataset:
         """Row of each call, in ``frame`` and in ``answers``."""
         return {call_id: row for row, call_id in enumerate(self.frame.get_column("call_id").to_list())}
 
+    def read(self, call_id: str, text: str) -> Answer:
+        """Return a model's completion for that call, as an answer with the placeholders of the log."""
+        written = restored(text, self.frame.item(self.row_of[call_id], "placeholders").to_list())
+        return read_answer(written, calls_tools=self.comparator.kind == "tool_call")
+
     def grade(self, call_id: str, text: str) -> Grade:
         """Return whether a model's completion counts as the incumbent's answer to that call, and why (not)."""
-        row = self.row_of[call_id]
-        written = restored(text, self.frame.item(row, "placeholders").to_list())
-        answer = read_answer(written, calls_tools=self.comparator.kind == "tool_call")
-        return self.comparator.grade(self.answers.answers[row], answer)
+        return self.comparator.grade(self.answers.answers[self.row_of[call_id]], self.read(call_id, text))
 
 
 def dataset_of(tasks: Tasks, task_id: str, *, settings: AssessSettings | None = None, seed: int = 0) -> Dataset:

@@ -121,6 +121,7 @@ def test_a_task_that_is_not_there_is_named(orders: Tasks) -> None:
         dataset_of(orders, "nowhere")
 
 
+@pytest.mark.slow
 def test_near_duplicates_are_never_on_both_sides_and_both_sides_have_some(traps: Path) -> None:
     tasks = sl.discover_tasks(sl.read_logs(traps / "near_duplicates.jsonl"))
     truth = json.loads((traps / "truth.json").read_text())["near_duplicates"]
