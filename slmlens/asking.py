@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 120.0
 """Seconds for which nobody asks after "too many requests" that does not say how long, and at most if it does."""
-_FIRST_GAP, _LONGEST_GAP, _EASING = 0.25, 30.0, 0.9
+_FIRST_GAP, _LONGEST_GAP, _EASING = 0.25, 30.0, 0.8
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
@@ -122,7 +122,7 @@ class Pace:
 
     def __init__(self, per_minute: float | None = None) -> None:
         self._least = self._gap = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
+        self._next = self._held_until = 0.0
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -143,8 +143,11 @@ class Pace:
     def hold(self, seconds: float) -> None:
         """Let nobody ask for some time, and all ask more slowly after it."""
         with self._lock:
-            self._gap = min(max(2 * self._gap, _FIRST_GAP), max(_LONGEST_GAP, self._least))
-            self._next = max(self._next, time.monotonic() + min(seconds, LONGEST_PAUSE))
+            now = time.monotonic()
+            if now >= self._held_until:  # requests that were under way together are refused together
+                self._gap = min(max(2 * self._gap, _FIRST_GAP), max(_LONGEST_GAP, self._least))
+            self._held_until = max(self._held_until, now + min(seconds, LONGEST_PAUSE))
+            self._next = max(self._next, self._held_until)
 
     def ease(self) -> None:
         """Ask somewhat faster again, because a request went through."""

@@ -192,6 +192,10 @@ class AtEndpoint:
             grade_and_keep(self.drawn, given, slm=self.slm, mode=self.mode, reference=self.reference)
 
     def _stopped(self, cause: EndpointError, n: int) -> EndpointError:
+        if not n:
+            return EndpointError(
+                f"{cause.what}; nothing counts as wrong for it", where=cause.where, next_step=cause.next_step
+            )
         kept = f"grades of {n} answers are kept" if self.drawn.run is not None else "nothing is kept without a run"
         return EndpointError(
             f"{cause.what}; nothing counts as wrong for it, and {kept}",

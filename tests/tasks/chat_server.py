@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[dict[str, Any]], str | bytes | int | Iterator[bytes]]
+
+@dataclass(frozen=True)
+class Response:
+    """A response as it is sent, for what a text, a body or a status alone can't say."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Answer = Callable[[dict[str, Any]], str | bytes | int | Iterator[bytes] | Response]
 """From a request's body: the model's text, or a raw body, or that of a stream piece by piece, or an HTTP status (3xx
-leads elsewhere)."""
+leads elsewhere), or a whole response."""
 
 
 @dataclass
@@ -23,12 +34,16 @@ class ChatServer:
     :param bodies: Bodies of all requests.
     :param keys: Their Authorization headers.
     :param paths: Their paths.
+    :param headers: The names of their headers, in lower case.
+    :param times: When they came in, in seconds.
     """
 
     url: str
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    headers: list[set[str]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     @property
     def questions(self) -> list[dict[str, Any]]:
@@ -46,6 +61,8 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
             served.bodies.append(body)
             served.keys.append(self.headers["Authorization"])
             served.paths.append(self.path)
+            served.headers.append({name.lower() for name in self.headers})
+            served.times.append(time.monotonic())
             said = answer(body)
             if isinstance(said, int):
                 self.send_response(said)
@@ -64,11 +81,17 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
             if isinstance(said, str):
                 message = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
                 said = json.dumps({"object": "chat.completion", "choices": [message]}).encode()
-            self.send_response(200)
+            status, headers = 200, dict[str, str]()
+            if isinstance(said, Response):
+                status, headers, said = said.status, said.headers, json.dumps(said.body).encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(said)
+            with suppress(BrokenPipeError, ConnectionResetError):  # a client that waits no longer
+                self.wfile.write(said)
 
         def do_GET(self) -> None:
             served.paths.append(self.path)
