@@ -185,13 +185,20 @@ def _same_key(run: Run | None) -> bool:
 
 
 def _of_one_model(calls: pl.DataFrame, asked: str) -> tuple[pl.DataFrame, str]:
-    """Return the calls of the model that is asked for, and its name."""
-    logged = calls.get_column("model").unique().sort(nulls_last=True).to_list()
+    """Return the calls of the model that is asked for, and its name.
+
+    A failed call is often logged under the name that was requested only, which may be another than the answers bear.
+    """
+    answered = calls.filter(pl.col("status") == "ok")
+    logged = answered.get_column("model").unique().sort(nulls_last=True).to_list()
     same = [name for name in logged if name is not None and name.casefold() == asked.casefold()]
-    if same:
-        return calls.filter(pl.col("model") == same[0]), same[0]
     if len(logged) == 1 and (asked or logged[0]):
-        return calls, asked or logged[0]
+        return calls, [*same, asked or logged[0]][0]
+    if same:
+        own = pl.col("model") == same[0]
+        requested = answered.filter(own).get_column("model_requested").drop_nulls().unique()
+        failed = (pl.col("status") != "ok") & pl.col("model").is_in(requested.implode())
+        return calls.filter(own | failed), same[0]
     listed = ", ".join(str(name) for name in logged[:_LISTED] if name is not None)
     raise SettingError(
         f"the log holds answers of several models ({listed})" if listed else "the log doesn't name the model",
