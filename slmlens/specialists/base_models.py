@@ -11,7 +11,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, files
@@ -76,6 +77,20 @@ def need_tune_extra() -> None:
         )
 
 
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Silence the progress bars of transformers, which would stand in every pipe."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def base_model(named: str | Path | None = None, *, cache: Path | None = None) -> BaseModel:
     """Return the base model that a user names, ready to load; a GGUF file is turned into a folder of ``cache`` first.
 
@@ -115,10 +130,11 @@ def load_base(base: BaseModel, *, say: Callable[[str], None] | None = None) -> L
 
     _fetch(base, say)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base.place, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            base.place, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        with without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(base.place, local_files_only=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                base.place, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
     except (OSError, ValueError, KeyError) as cause:
         raise InputError(
             "this holds no causal language model that transformers can load from safetensors",
@@ -190,7 +206,8 @@ def _converted(gguf: Path, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{gguf.stem}-", dir=cache))
     try:
-        _convert(gguf, beside)
+        with without_bars():
+            _convert(gguf, beside)
         if not place.is_dir():  # another process may have been faster
             beside.replace(place)
     except OSError:

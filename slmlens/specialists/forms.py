@@ -24,8 +24,9 @@ FORMS = (SLOTS, MESSAGES)
 """``slots``: what of the prompt varies, which is all that a tuned model needs; ``messages``: the prompt itself."""
 PROMPT_TOKENS = 1_024
 """Most tokens of a prompt, about: a longer one is cut in its middle."""
-INSTRUCTION = "Do the task for:"
-"""What stands before the slots; a tuned model learns from its examples what the task is."""
+INSTRUCTION = "Do the task."
+"""The system message before the slots, short and in place of the model's own default one of 20 tokens and more; a tuned
+model learns from its examples what the task is."""
 CUT = "\n[...]\n"
 _HEAD_SHARE = 1 / 3
 _FENCED = regex.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*(?:```|\Z)", regex.DOTALL)
@@ -109,7 +110,7 @@ def _each_answer_first(rows: list[Row]) -> list[Row]:
 
 def _prompt(row: Row, form: str) -> list[Message]:
     if form == SLOTS:
-        return [{"role": "user", "content": f"{INSTRUCTION}\n{row['slot_text']}"}]
+        return [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": row["slot_text"]}]
     return [dict(message) for message in row["messages"]]
 
 
