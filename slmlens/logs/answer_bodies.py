@@ -61,7 +61,8 @@ def read_answer(response: object) -> Answer:
     if events is not None:
         response = merged_stream(events) or streamed_answer(events)
         if response is None:
-            raise NotACallError("a stream of a dialect that is not read" + UNREAD, rejected=True)
+            what = "a stream of a dialect that is not read" + UNREAD if events else "a stream without a whole event"
+            raise NotACallError(what, rejected=True)
     if response is None:
         return Answer()
     if isinstance(response, str):

@@ -82,7 +82,7 @@ def gemini_usage(told: Body) -> Body | None:
     if asked is None and said is None:
         return None
     return usage_body(
-        inputs=(asked or 0) + fed,
+        inputs=None if asked is None else asked + fed,
         outputs=(said or 0) + thought,
         cached=told.get("cachedContentTokenCount"),
         reasoning=thought or None,

@@ -10,6 +10,7 @@ from slmlens.logs.decode import decode_text
 from slmlens.logs.envelope import FIELDS
 from slmlens.logs.exchange import Body
 from slmlens.logs.provider_bodies import openai_answer
+from slmlens.logs.units import count
 
 if TYPE_CHECKING:
     from slmlens.logs.formats.declaration import Format
@@ -142,9 +143,7 @@ def _is_messages(value: object) -> bool:
 
 def _unanswered(level: Mapping[str, object], request: Body | None) -> Pair | None:
     usage = level.get("usage")
-    counted = any(isinstance(level.get(name), int) for name in _COUNTS[0]) and any(
-        isinstance(level.get(name), int) for name in _COUNTS[1]
-    )
+    counted = all(any(count(level.get(name)) is not None for name in names) for names in _COUNTS)
     used = isinstance(usage, dict) and any(isinstance(value, int) for value in usage.values())
     if (used or counted) and (request is not None or "model" in level or "model_name" in level):
         return Pair(request, None)

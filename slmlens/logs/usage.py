@@ -95,14 +95,16 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
         reasoning = unsaid
     if out is not None and reasoning and _reasoning_is_beside(usage, total_in, out, reasoning):
         out += reasoning
+    if out is not None and reasoning is not None:
+        reasoning = min(reasoning, out)
     return Usage(total_in, cached, written, out, reasoning, _cost(usage))
 
 
 def _reasoning_is_beside(usage: Mapping[str, object], total_in: int | None, out: int, reasoning: int) -> bool:
+    total, plain = count(usage.get("total_tokens")), (total_in or 0) + out
     if reasoning > out:
-        return True
-    total = count(usage.get("total_tokens"))
-    return total is not None and total == (total_in or 0) + out + reasoning
+        return total != plain  # where the total holds, the reasoning was miscounted
+    return total is not None and total == plain + reasoning
 
 
 def _cost(usage: Mapping[str, object]) -> int | None:

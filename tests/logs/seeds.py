@@ -355,6 +355,11 @@ def _swe_agent() -> list[dict[str, object]]:
     return [{"history": [demo, *said], "trajectory": [{"response": MAIL}], "info": {}, "replay_config": config}]
 
 
+def _metagpt() -> list[dict[str, object]]:
+    coded = json.dumps([{"role": "user", "content": MAIL}])
+    return [{f"Write.#SYSTEM_MSG_END#To {MAIL}#MSG_SEP#now": MAIL, coded: {"code": MAIL}, f"Dear {MAIL}": MAIL}]
+
+
 def _tau_bench() -> list[dict[str, object]]:
     said = {"role": "assistant", "content": MAIL, "timestamp": "2026-09-01T10:00:00Z", "usage": {"prompt_tokens": 9,
             "completion_tokens": 3}, "generation_time_seconds": 2, "cost": 0.01}  # fmt: skip
@@ -520,6 +525,7 @@ SEEDS = {
     "langsmith": _langsmith(),
     "litellm": _litellm(),
     "mint": _mint(),
+    "metagpt": _metagpt(),
     "mlflow": _mlflow(),
     "openai_agents": _openai_agents(),
     "openai_batch": _openai_batch(),

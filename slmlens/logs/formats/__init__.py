@@ -1,4 +1,7 @@
-"""The export formats that are read. To add one, add a file with a ``FORMAT`` and name it here."""
+"""The export formats that are read. To add one, add a file with a ``FORMAT`` and name it here.
+
+A user's own comes in by ``slmlens.logs.own_readers``.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from slmlens.logs.formats import (
     langfuse,
     langsmith,
     litellm,
+    metagpt,
     mint,
     mlflow,
     openai_agents,
@@ -38,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     vcr.FORMAT,
     tau_bench.FORMAT,
     mint.FORMAT,
+    metagpt.FORMAT,
     swe_agent.FORMAT,
     smolagents.FORMAT,
     openhands.FORMAT,
@@ -57,11 +62,12 @@ FORMATS: tuple[Format, ...] = (
 """In the order in which a tie is decided: the more particular format first."""
 
 
-def detect(records: Sequence[Record]) -> Format | None:
+def detect(records: Sequence[Record], formats: Sequence[Format] = FORMATS) -> Format | None:
     """Return the format that recognises most of the records, or None if none recognises any.
 
     :param records: The first records of a file.
+    :param formats: The formats that are known, in the order in which a tie is decided.
     """
-    scores = {form.name: sum(form.recognises(record) for record in records) for form in FORMATS}
-    best = max(FORMATS, key=lambda form: scores[form.name])
+    scores = {form.name: sum(form.recognises(record) for record in records) for form in formats}
+    best = max(formats, key=lambda form: scores[form.name])
     return best if scores[best.name] else None
