@@ -41,6 +41,7 @@ def run(
     out: options.Out,
     format: options.Format = None,  # noqa: A002 - the word users type
     mapping: options.Mapping = None,
+    reader: options.Reader = None,
     sampling_rate: options.SamplingRate = 1.0,
     assume_model: options.AssumeModel = None,
     prices: options.Prices = None,
@@ -74,6 +75,7 @@ def run(
         names_model=names_model,
         format=format,
         mapping=mapping,
+        reader=reader,
         strict=strict,
         sampling_rate=sampling_rate,
         assume_model=assume_model,
@@ -97,6 +99,7 @@ def check(
     logs: options.Logs,
     format: options.Format = None,  # noqa: A002 - the word users type
     mapping: options.Mapping = None,
+    reader: options.Reader = None,
     assume_model: options.AssumeModel = None,
     prices: options.Prices = None,
 ) -> None:
@@ -106,7 +109,7 @@ def check(
     with _progress(("read",)) as step:
         found = look(
             logs,
-            settings=Settings(format=format, mapping=mapping, assume_model=assume_model, prices=prices),
+            settings=Settings(format=format, mapping=mapping, reader=reader, assume_model=assume_model, prices=prices),
             progress=step,
         )
     typer.echo(str(found))

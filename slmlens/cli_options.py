@@ -8,14 +8,20 @@ from typing import Annotated
 import typer
 
 Logs = Annotated[
-    list[Path],
-    typer.Argument(help="Exported logs: files or folders, formats mixed, .gz read through.", metavar="LOGS..."),
+    list[str],
+    typer.Argument(
+        help="Exported logs: files, folders or addresses (s3://bucket/logs), formats mixed, .gz read through.",
+        metavar="LOGS...",
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the run; an interrupted run resumes there.")]
 Format = Annotated[str | None, typer.Option(help="Log format of all files, if it is not recognised.")]
 Mapping = Annotated[
     str | None,
     typer.Option("--map", help="Where rows of no known format have what: prompt=COLUMN,answer=COLUMN, or a YAML file."),
+]
+Reader = Annotated[
+    Path | None, typer.Option(help="Python file that declares a log format of your own; see docs/formats.md.")
 ]
 SamplingRate = Annotated[float, typer.Option(help="Share of the traffic that the log holds, e.g. 0.01.")]
 AssumeModel = Annotated[str | None, typer.Option(help="Price calls whose model is not logged as this model.")]

@@ -29,6 +29,8 @@ class Settings:
     :param format: Name of a log format, for all files; None: recognised file by file.
     :param mapping: Where rows of no known format have their prompt, answer and the rest (``--map``): ``name=column`` by
         name, such a text, or a YAML file; None: formats are recognised.
+    :param reader: A Python file that declares a log format of your own, recognised beside the others; see
+        :mod:`slmlens.logs.own_readers`.
     :param strict: True stops at the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds.
     :param assume_model: Prices calls whose model the log does not name.
@@ -57,6 +59,7 @@ class Settings:
     names_model: str = "en_core_web_sm"
     format: str | None = None
     mapping: Mapping[str, str] | str | Path | None = None
+    reader: str | Path | None = None
     strict: bool = False
     sampling_rate: float = 1.0
     assume_model: str | None = None
@@ -113,6 +116,7 @@ def reading_depends(settings: Settings) -> dict[str, object]:
     """Return what of the settings the read stage depends on: a run is read again where any of it changed."""
     from slmlens.curation.human_facing import read_overrides
     from slmlens.logs.mapping import load_mapping
+    from slmlens.logs.own_readers import reader_text
 
     return {
         "redact": settings.redact,
@@ -121,6 +125,7 @@ def reading_depends(settings: Settings) -> dict[str, object]:
         "keep_text": settings.keep_text,
         "format": settings.format,
         "mapping": None if settings.mapping is None else load_mapping(settings.mapping),
+        "reader": None if settings.reader is None else reader_text(settings.reader),
         "strict": settings.strict,
         "sampling_rate": settings.sampling_rate,
         "assume_model": settings.assume_model,

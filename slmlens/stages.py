@@ -84,7 +84,7 @@ def read_logs(
 ) -> Calls:
     """Read exported logs, redact them before anything is written, and price each call.
 
-    :param logs: Files or folders of exported logs, formats mixed; ``.gz`` is read through.
+    :param logs: Files or folders of exported logs, formats mixed, or addresses in a store (``s3://bucket/logs``).
     :param run: Where to write and resume; None: nothing is written.
     :raises InputError: If the input as a whole can't be read; single bad records become rows of ``rejects``.
     """
@@ -260,6 +260,7 @@ def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progr
         paths,
         redactor=redaction if settings.redact else KeepText(redaction),
         format=settings.format,
+        reader=settings.reader,
         mapping=settings.mapping,
         strict=settings.strict,
         sampling_rate=settings.sampling_rate,

@@ -51,10 +51,7 @@ def load_mapping(given: str | Path | Mapping[str, str]) -> dict[str, str]:
     """
     found = dict(given) if isinstance(given, Mapping) else _written(given)
     for name, path in found.items():
-        if name not in NAMES:
-            near = difflib.get_close_matches(str(name), NAMES, n=1)
-            hint = f"did you mean {near[0]!r}" if near else f"names are {', '.join(NAMES)}"
-            raise SettingError(f"a mapping has no field {str(name)[:40]!r}", where="map", next_step=hint)
+        _check_name(name)
         if not path:
             raise SettingError(f"{name!r} is mapped to no column", where="map", next_step="write name=column")
     if not {"prompt", "input_tokens", "usage"} & found.keys():
@@ -73,7 +70,7 @@ def mapped_format(mapping: Mapping[str, str]) -> Format:
     """
 
     def parts(record: Record) -> Iterator[Record]:
-        yield _call(record, mapping)
+        yield call(**{name: at(record, path) for name, path in mapping.items()})
 
     return Format(
         name="mapped",
@@ -84,6 +81,25 @@ def mapped_format(mapping: Mapping[str, str]) -> Format:
         prompt_setting="map the column of the prompt",
         parts=parts,
     )
+
+
+def at(record: object, path: str) -> object:
+    """Return what stands at a path such as ``meta.session.0.id``, None if nothing does; JSON in texts is read.
+
+    :param record: A record, or a part of one.
+    :param path: Keys and places in lists, joined by full stops; a key that holds full stops itself comes first.
+    """
+    if isinstance(record, Mapping) and path in record:
+        return record[path]
+    head, _, rest = path.partition(".")
+    record = decoded(record)
+    inner: object = None
+    if isinstance(record, Mapping):
+        inner = record.get(head)
+    elif isinstance(record, list) and head.lstrip("-").isdigit() and len(head) < 9:  # noqa: PLR2004 - longer is no place
+        place = int(head)
+        inner = record[place] if -len(record) <= place < len(record) else None
+    return at(inner, rest) if rest and inner is not None else inner
 
 
 def guess_mapping(record: Record) -> dict[str, str]:
@@ -104,6 +120,13 @@ def in_words(mapping: Mapping[str, str]) -> str:
     :param mapping: The mapping.
     """
     return ",".join(f"{name}={path}" for name, path in mapping.items())
+
+
+def _check_name(name: str) -> None:
+    if name not in NAMES:
+        near = difflib.get_close_matches(str(name), NAMES, n=1)
+        hint = f"did you mean {near[0]!r}" if near else f"names are {', '.join(NAMES)}"
+        raise SettingError(f"a mapping has no field {str(name)[:40]!r}", where="map", next_step=hint)
 
 
 def _written(given: str | Path) -> dict[str, str]:
@@ -128,13 +151,20 @@ def _written(given: str | Path) -> dict[str, str]:
     return {str(name): one if isinstance(one, str) else "" for name, one in content.items()}
 
 
-def _call(record: Record, mapping: Mapping[str, str]) -> Body:
-    told = {name: _at(record, path) for name, path in mapping.items()}
-    call: Body = {_AROUND[name]: one for name, one in told.items() if name in _AROUND and one is not None}
+def call(**told: object) -> Body:
+    """Return a call as a record that every reader's ``parts`` may yield.
+
+    :param told: What is known of the call, by :data:`NAMES`: ``prompt`` and ``answer`` as texts, messages or whole
+        bodies, times with their zone, tokens. None stands for unknown.
+    :raises SettingError: If a name is none of :data:`NAMES`.
+    """
+    for name in told:
+        _check_name(name)
+    around: Body = {_AROUND[name]: one for name, one in told.items() if name in _AROUND and one is not None}
     request = _request(told)
     answer = openai_answer(decoded(told.get("answer")))
     return {
-        **call,
+        **around,
         **({"request": request} if request else {}),
         **({"response": answer} if answer not in (None, "", {}, []) else {}),
     }
@@ -155,18 +185,3 @@ def _request(told: Mapping[str, object]) -> Body | None:
         body = {**body, "messages": [{"role": "system", "content": str(told["system"])}, *listed]}
     tools = decoded(told.get("tools"))
     return {**body, "tools": tools} if isinstance(tools, list) and tools else body
-
-
-def _at(record: object, path: str) -> object:
-    """Return what stands at a path; a key that holds full stops itself comes first."""
-    if isinstance(record, Mapping) and path in record:
-        return record[path]
-    head, _, rest = path.partition(".")
-    record = decoded(record)
-    inner: object = None
-    if isinstance(record, Mapping):
-        inner = record.get(head)
-    elif isinstance(record, list) and head.lstrip("-").isdigit() and len(head) < 9:  # noqa: PLR2004 - longer is no place
-        place = int(head)
-        inner = record[place] if -len(record) <= place < len(record) else None
-    return _at(inner, rest) if rest and inner is not None else inner

@@ -23,6 +23,7 @@ from slmlens.logs.frames import calls_frame, messages_frame
 from slmlens.logs.identity import chain_sessions, settle_ids
 from slmlens.logs.mapping import guess_mapping, in_words, load_mapping, mapped_format
 from slmlens.logs.normalise import Normaliser
+from slmlens.logs.own_readers import load_reader
 from slmlens.logs.redactor import Redactor
 from slmlens.logs.sources import Item, Opened, SkippedFileError, Source, find_sources, identical_files, open_source
 from slmlens.results import Calls
@@ -41,6 +42,7 @@ def read_calls(
     redactor: Redactor,
     format: str | None = None,  # noqa: A002 - the word users type
     mapping: str | Path | Mapping[str, str] | None = None,
+    reader: str | Path | None = None,
     strict: bool = False,
     sampling_rate: float = 1.0,
     keep_text: bool = True,
@@ -57,6 +59,8 @@ def read_calls(
     :param format: Name of the format, for all files; None recognises it.
     :param mapping: Where a row of no known format has its prompt, answer and the rest
         (:func:`slmlens.logs.mapping.load_mapping`), for all files; None: formats are recognised.
+    :param reader: A Python file that declares a format of the user's own (:mod:`slmlens.logs.own_readers`), recognised
+        beside the others and before them.
     :param strict: True raises on the first record that can't be read.
     :param sampling_rate: Share of the traffic that the log holds, in (0, 1].
     :param keep_text: False stores neither message texts nor tool arguments (both stay redacted in ids only).
@@ -64,16 +68,17 @@ def read_calls(
     :returns: Calls with null spend columns, distinct messages, rejects, files, duplicates and notes.
     :raises InputError: If the input can't be read as a whole: a missing path, an empty, binary or unknown file, no
         call in any file, or (strict) a record that can't be read.
-    :raises SettingError: If ``format``, ``mapping`` or ``sampling_rate`` is not allowed.
+    :raises SettingError: If ``format``, ``mapping``, ``reader`` or ``sampling_rate`` is not allowed.
     """
     if not 0 < sampling_rate <= 1:
         raise SettingError(
             f"the sampling rate is {sampling_rate}",
             next_step="give the share of the traffic that the log holds, above 0 and at most 1",
         )
-    chosen = _chosen(format) if mapping is None else mapped_format(load_mapping(mapping))
+    formats = FORMATS if reader is None else (load_reader(reader), *FORMATS)
+    chosen = _chosen(format, formats) if mapping is None else mapped_format(load_mapping(mapping))
     sources = find_sources([paths] if isinstance(paths, (str, Path)) else paths)
-    reading = _Reading(sources, Normaliser(redactor, keep_text=keep_text), chosen, strict, progress)
+    reading = _Reading(sources, Normaliser(redactor, keep_text=keep_text), formats, chosen, strict, progress)
     with _no_cycle_collection():
         for number in range(len(sources)):
             reading.read_file(number)
@@ -99,6 +104,7 @@ class _Reading:
 
     sources: list[Source]
     normaliser: Normaliser
+    formats: tuple[Format, ...]
     chosen: Format | None
     strict: bool
     progress: Progress | None
@@ -123,7 +129,9 @@ class _Reading:
             self._skip(source, str(cause))
             return
         try:
-            form = self.chosen or detect([item.value for item in opened.head if isinstance(item.value, dict)])
+            form = self.chosen or detect(
+                [item.value for item in opened.head if isinstance(item.value, dict)], self.formats
+            )
             if form is None:
                 self._skip(source, self._unknown(opened))
                 return
@@ -287,8 +295,8 @@ class _Reading:
     def _notes(self, calls: pl.DataFrame) -> list[str]:
         notes = []
         bare = calls.filter(pl.col("message_ids").is_null() & (pl.col("status") != "error"))
-        mapped = [] if self.chosen is None or self.chosen in FORMATS else [self.chosen]
-        for form in (*FORMATS, *mapped):
+        mapped = [] if self.chosen is None or self.chosen in self.formats else [self.chosen]
+        for form in (*self.formats, *mapped):
             count = bare.filter(pl.col("format") == form.name).height
             if count:
                 total = calls.filter(pl.col("format") == form.name).height
@@ -353,13 +361,13 @@ def _no_cycle_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _chosen(name: str | None) -> Format | None:
+def _chosen(name: str | None, formats: Sequence[Format]) -> Format | None:
     if name is None:
         return None
-    found = next((form for form in FORMATS if form.name == name), None)
+    found = next((form for form in formats if form.name == name), None)
     if found is None:
         raise SettingError(
-            f"there is no format named {name!r}", next_step=f"name one of: {', '.join(form.name for form in FORMATS)}"
+            f"there is no format named {name!r}", next_step=f"name one of: {', '.join(form.name for form in formats)}"
         )
     return found
 

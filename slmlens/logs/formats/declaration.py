@@ -116,7 +116,7 @@ class Format:
     name: str
     title: str
     recognises: Callable[[Record], bool]
-    prompt_setting: str
+    prompt_setting: str = "export the prompts beside the answers"
     carriers: tuple[str, ...] = ()
     request_at: tuple[str, ...] = ("request",)
     response_at: tuple[str, ...] = ("response",)
