@@ -20,7 +20,8 @@ import polars as pl
 
 from slmlens._version import __version__
 from slmlens.errors import InputError, RunFolderError
-from slmlens.logs.sources import walk
+from slmlens.logs.remote import mark_of, size_of
+from slmlens.logs.sources import named_files
 
 SERIAL_VERSION = 1
 """Version of the folder's layout; a folder of another one is refused, not guessed at."""
@@ -233,26 +234,24 @@ def open_run(folder: str | Path) -> Run:
     return run
 
 
-def hash_inputs(paths: Sequence[Path]) -> list[Json]:
-    """Return name, size and content hash of each input file, folders walked as the reader does; no absolute path.
+def hash_inputs(paths: Sequence[str | Path]) -> list[Json]:
+    """Return name, size and content mark of each input file, folders walked as the reader does; no absolute path.
+
+    The mark of a file on the disk is a hash of its bytes; of an object in a store, the store's own, if it has one.
 
     :raises InputError: If a file can't be read.
     """
     files = []
-    for root in paths:
-        found = sorted(walk(root)) if root.is_dir() else [root]
-        for path in found:
-            name = f"{root.name}/{path.relative_to(root)}" if root.is_dir() else path.name
+    for given in paths:
+        for file, name, _ in named_files(given):
             try:
-                with path.open("rb") as handle:
-                    digest = hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+                files.append({"file": name, "bytes": size_of(file), "hash": mark_of(file)})
             except OSError as cause:
                 raise InputError(
                     f"the file can't be read ({cause.strerror})",
                     where=name,
                     next_step="make it readable, or leave it out",
                 ) from cause
-            files.append({"file": name, "bytes": path.stat().st_size, "hash": digest})
     return files
 
 

@@ -7,11 +7,11 @@ import re
 import stat
 import struct
 import zipfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from slmlens.logs.inflate import BUFFER, DAMAGED
 from slmlens.logs.limits import Limits
+from slmlens.logs.remote import File, opened, size_of
 
 MAGIC = b"PK\x03\x04"
 """How a zip archive begins."""
@@ -37,20 +37,20 @@ class Member(NamedTuple):
     refused: str | None
 
 
-def archive_members(path: Path, limits: Limits) -> list[Member] | str:
+def archive_members(path: File, limits: Limits) -> list[Member] | str:
     """Return the files of an archive in its order, hidden files left out; or the reason for which none can be read.
 
     :param path: The archive.
     :param limits: How many files it may hold, and how far they may inflate together.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as stream, zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
     except _BROKEN_INDEX:
         return "the zip archive is damaged"
     if len(infos) > limits.members:
         return f"the zip archive holds more than {limits.members:,} files; unpack it first"
-    allowed = limits.inflated(path.stat().st_size)
+    allowed = limits.inflated(size_of(path))
     members: list[Member] = []
     for info in infos:
         parts = _safe_parts(info.filename)

@@ -18,6 +18,7 @@ from slmlens.logs.archives import MAGIC, archive_members, open_member
 from slmlens.logs.inflate import BUFFER, DAMAGED, PARQUET, SkippedFileError, inflated
 from slmlens.logs.limits import LIMITS, Limits
 from slmlens.logs.records import PEEKED_RECORDS, Item, read_items
+from slmlens.logs.remote import File, is_address, opened, remote_files, size_of
 from slmlens.logs.tabular import parquet_items
 
 __all__ = [
@@ -38,14 +39,14 @@ class Source:
 
     :param name: Its name relative to what the user named; unique in the input and never an absolute path. A file in an
         archive is ``archive.zip/its/name``.
-    :param path: Where it is, or its archive.
+    :param path: Where it is, on the disk or in a store, or where its archive is.
     :param named: True if the user named the file, False if it was found in a folder or an archive.
     :param member: Its entry in the index of its archive; None outside archives.
     :param refused: Why it can't be read, where that was seen before it was opened.
     """
 
     name: str
-    path: Path
+    path: File
     named: bool
     member: zipfile.ZipInfo | None = None
     refused: str | None = None
@@ -53,7 +54,12 @@ class Source:
     @property
     def size(self) -> int:
         """Bytes of the file; in an archive, of the unpacked file as the archive declares them."""
-        return self.path.stat().st_size if self.member is None else self.member.file_size
+        return self.stored if self.member is None else self.member.file_size
+
+    @property
+    def stored(self) -> int:
+        """Bytes of the file, or of its archive, as it is stored."""
+        return size_of(self.path)
 
 
 @dataclass
@@ -71,33 +77,52 @@ def find_sources(paths: Sequence[str | Path], limits: Limits = LIMITS) -> list[S
 
     Folders are walked, hidden files left out; a zip archive stands for the files in it.
 
-    :param paths: Files and folders.
+    :param paths: Files and folders, or addresses of objects and prefixes in a store (``s3://bucket/logs``).
     :param limits: How many files an archive may hold, and how far they may inflate.
     :raises InputError: If no path is given, one doesn't exist or is no file, or a folder holds no file.
+    :raises MissingExtraError: If the package for a store is not installed.
     """
     if not paths:
         raise InputError("no log was named", next_step="name a file or a folder of exported logs")
-    found: dict[Path, tuple[str, bool]] = {}
+    found: dict[File, tuple[str, bool]] = {}
     for given in paths:
-        path = Path(given).expanduser()
-        label = _shown(path.name) or "the folder"
-        if _is_folder(path, label):
-            files = list(walk(path))
-            if not files:
-                raise InputError(
-                    "the folder holds no files",
-                    where=label,
-                    next_step="name a folder with exported logs (.jsonl, .json, .gz, .zst, .zip)",
-                )
-            for one in files:
-                found.setdefault(one.resolve(), (_relative_name(one, path), False))
-        else:
-            found[path.resolve()] = (label, True)
+        for file, name, named in named_files(given):
+            if named:
+                found[file] = (name, named)
+            else:
+                found.setdefault(file, (name, named))
     sources: list[Source] = []
-    for path in sorted(found, key=lambda one: (found[one][0], one)):
-        name, named = found[path]
-        sources += _in_archive(Source(name, path, named), limits) if _is_zip(path) else [Source(name, path, named)]
+    for file in sorted(found, key=lambda one: (found[one][0], str(one))):
+        name, named = found[file]
+        sources += _in_archive(Source(name, file, named), limits) if _is_zip(file) else [Source(name, file, named)]
     return _with_unique_names(sources)
+
+
+def named_files(given: str | Path) -> Iterator[tuple[File, str, bool]]:
+    """Yield the files that a path or an address stands for, their names, and whether each was named itself.
+
+    :param given: A file, a folder, or an address of an object, a prefix or several (``s3://bucket/*.jsonl``).
+    :raises InputError: As :func:`find_sources`.
+    """
+    if isinstance(given, str) and is_address(given):
+        label, files = remote_files(given)
+        for parts, file in files:
+            yield file, "/".join(map(_part, parts)) or _shown(label), not parts
+        return
+    path = Path(given).expanduser()
+    label = _shown(path.name) or "the folder"
+    if not _is_folder(path, label):
+        yield path.resolve(), label, True
+        return
+    files_here = list(walk(path))
+    if not files_here:
+        raise InputError(
+            "the folder holds no files",
+            where=label,
+            next_step="name a folder with exported logs (.jsonl, .json, .gz, .zst, .zip)",
+        )
+    for one in files_here:
+        yield one.resolve(), _relative_name(one, path), False
 
 
 def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
@@ -114,7 +139,7 @@ def open_source(source: Source, limits: Limits = LIMITS) -> Opened:
     if source.refused is not None:
         raise SkippedFileError(source.refused)
     try:
-        raw = io.BufferedReader(source.path.open("rb", buffering=0), BUFFER)
+        raw = opened(source.path, BUFFER)
     except OSError as cause:
         raise SkippedFileError(f"it can't be opened ({os.strerror(cause.errno or 0)})") from None
     try:
@@ -143,7 +168,8 @@ def _records(
     name = source.name.lower().removesuffix(".gz").removesuffix(".zst")
     if stream.peek(len(PARQUET))[: len(PARQUET)] == PARQUET:
         plain = source.member is None and consumed is None
-        return parquet_items(source.path if plain else stream, limits, seekable=plain)
+        at_hand = source.path if isinstance(source.path, Path) and plain else stream
+        return parquet_items(at_hand, limits, seekable=plain)
     if name.endswith(csv_tables.ENDINGS):
         return csv_tables.csv_items(stream, limits, consumed, tabs=name.endswith(".tsv"))
     if name.endswith(yaml_documents.ENDINGS):
@@ -209,12 +235,12 @@ def _is_folder(path: Path, label: str) -> bool:
     return False
 
 
-def _is_zip(path: Path) -> bool:
+def _is_zip(path: File) -> bool:
     """Tell an archive by its ending as well: office documents and programs are zip archives, too."""
     if path.suffix.lower() not in _ARCHIVES:
         return False
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return stream.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
@@ -264,7 +290,7 @@ def _content_digest(source: Source) -> bytes | None:
     """Return a hash of the file, or None if it is damaged."""
     state = blake2b(digest_size=16)
     try:
-        with io.BufferedReader(source.path.open("rb", buffering=0), BUFFER) as raw:
+        with opened(source.path, BUFFER) as raw:
             stream: io.BufferedReader[Any] = raw if source.member is None else open_member(raw, source.member)
             while block := stream.read(BUFFER):
                 state.update(block)
