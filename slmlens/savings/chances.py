@@ -10,6 +10,7 @@ import polars as pl
 
 from slmlens.savings.catalogue import SmallModel
 from slmlens.suitability.judge import LOOP_STEPS, grade_of
+from slmlens.suitability.larger import higher
 from slmlens.suitability.posterior import (
     Floats,
     Floor,
@@ -75,6 +76,8 @@ class Basis:
     :param needed: Equally likely values of the least A.
     :param cut: No A above this; None: not known.
     :param floor: What a probe says of a tuned model; None: none learned the task.
+    :param larger: What a graded tuned model says of those that are larger; None: nothing.
+    :param larger_from_b: Billions of parameters from which a model is one of these.
     :param looped: The task runs several times in a session.
     :param time_ordered: The probes were tested on later sessions; otherwise grades are one lower.
     """
@@ -87,6 +90,8 @@ class Basis:
     floor: Floor | None
     looped: bool
     time_ordered: bool
+    larger: Floor | None = None
+    larger_from_b: float = float("inf")
 
     def prior(self, mode: str, model: SmallModel) -> Prior:
         """Return the prior of A for one model."""
@@ -97,35 +102,38 @@ class Basis:
 
     def posterior(self, mode: str, model: SmallModel) -> Posterior:
         """Return the posterior of A for one model that was not graded."""
-        return posterior_at(self.prior(mode, model), self.needed, floor=self._floor(mode), cut=self.cut)
+        return posterior_at(self.prior(mode, model), self.needed, floor=self._floor(mode, model), cut=self.cut)
 
     def beliefs(self, mode: str, models: Sequence[SmallModel], graded: Graded) -> Beliefs:
         """Return what is believed of the models, each on its own; P(parity) of a graded one is what grading said."""
         priors = [self.prior(mode, model) for model in models]
-        floor = self._floor(mode)
-        masses = [_mass(prior, rounded=floor is None) for prior in priors]
         known = {at: found for at, model in enumerate(models) if (found := graded.get((mode, model.name))) is not None}
+        # a graded model speaks for itself: what it says of larger ones is no news of it
+        floors = [self._floor(mode, None if at in known else model) for at, model in enumerate(models)]
+        masses = np.array([_mass(prior, rounded=floor is None) for prior, floor in zip(priors, floors, strict=True)])
         for at, one in known.items():
             masses[at] = _graded_mass(priors[at], one)
-        mass = grid_masses(np.array(masses), floor, self.cut)
-        if floor is not None:
-            p_parity, low, high = grid_beliefs(mass, self.needed)
-        else:
-            p_parity, low, high = beliefs_by_prior(priors, self.needed, self.cut)
-            graded_at = list(known)
-            if graded_at:
-                _, low[graded_at], high[graded_at] = grid_beliefs(mass[graded_at], self.needed)
+        for floor in set(floors):
+            same = [at for at, other in enumerate(floors) if other == floor]
+            masses[same] = grid_masses(masses[same], floor, self.cut)
+        p_parity, low, high = beliefs_by_prior(priors, self.needed, self.cut)
+        on_grid = [at for at, floor in enumerate(floors) if floor is not None or at in known]
+        if on_grid:
+            p_parity[on_grid], low[on_grid], high[on_grid] = grid_beliefs(masses[on_grid], self.needed)
         for at, one in known.items():
             p_parity[at] = one.p_parity
-        grades = [self._grade(mode, known.get(at)) for at in range(len(models))]
-        return Beliefs(models, p_parity, low, high, mass, grades)
+        grades = [self._grade(known.get(at), probed=floor is not None) for at, floor in enumerate(floors)]
+        return Beliefs(models, p_parity, low, high, masses, grades)
 
-    def _floor(self, mode: str) -> Floor | None:
-        return self.floor if mode == "tuned" else None
+    def _floor(self, mode: str, model: SmallModel | None) -> Floor | None:
+        if mode != "tuned":
+            return None
+        is_larger = model is not None and model.params_b >= self.larger_from_b
+        return higher(self.floor, self.larger) if is_larger else self.floor
 
-    def _grade(self, mode: str, graded: GradedModel | None) -> str:
+    def _grade(self, graded: GradedModel | None, *, probed: bool) -> str:
         n_eff, covered = (graded.n_eff, graded.covered) if graded else (0.0, 1.0)
-        grade = grade_of(n_eff, covered, probed=self._floor(mode) is not None, looped=self.looped)
+        grade = grade_of(n_eff, covered, probed=probed, looped=self.looped)
         return grade if self.time_ordered else GRADES[min(GRADES.index(grade) + 1, len(GRADES) - 1)]
 
 
@@ -138,17 +146,23 @@ def basis_of(verdict: Mapping[str, object], steps: float | None) -> Basis | None
     if verdict["swap"] is None:
         return None
     signals = signals_of(verdict)
-    at, spread = signals.get("tuned_floor"), signals.get("tuned_floor_sd")
     return Basis(
         output_kind=str(verdict["output_kind"]),
         output_tokens=output_tokens({name: signals.get(name) for name in ("output_tokens_mean", "output_chars_mean")}),
         turn_depth=turn_depth({"turn_depth": signals.get("turn_depth")}),
         needed=np.array(verdict["a_needed_at"], dtype=np.float64),
         cut=signals.get("ceiling_mode_hi90"),
-        floor=None if at is None or spread is None else Floor(at, spread),
+        floor=_floor_in(signals, "tuned_floor"),
         looped=(steps or 1.0) > LOOP_STEPS,
         time_ordered=bool(verdict["time_ordered"]),
+        larger=_floor_in(signals, "larger_floor"),
+        larger_from_b=signals.get("larger_floor_from_b") or float("inf"),
     )
+
+
+def _floor_in(signals: Mapping[str, float | None], name: str) -> Floor | None:
+    at, spread = signals.get(name), signals.get(f"{name}_sd")
+    return None if at is None or spread is None else Floor(at, spread)
 
 
 def graded_models(evidence: pl.DataFrame) -> dict[str, dict[tuple[str, str], GradedModel]]:

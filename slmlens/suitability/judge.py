@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.ceiling import Ceiling
 from slmlens.suitability.comparators import TaskAnswers
-from slmlens.suitability.decide import OPEN_FROM, evidence_word
+from slmlens.suitability.decide import LIKELY_FROM, OPEN_FROM, evidence_word
 from slmlens.suitability.gates import Signals, gate_of
 from slmlens.suitability.intervals import Share
+from slmlens.suitability.larger import LargerAnchor, higher, is_smaller, larger_anchor, params_b_of
 from slmlens.suitability.learnable import Anchor, anchor_of, is_learnable
 from slmlens.suitability.posterior import (
     Floor,
@@ -116,6 +116,7 @@ class Judged:
     :param mode: The mode that the word is for.
     :param anchor: The lower anchor: the best probe on the whole answer.
     :param floor: Where the anchor puts a tuned model, if a probe learned the task; else None.
+    :param larger: Where a graded small model puts larger ones tuned alike, if it does; else None.
     :param learnable: The student against null and constant; None: no probe applies.
     :param null_p: The smallest adjusted p-value; None without a student.
     :param no_signal: Why nothing can be learned, as a clause; None: no such sign.
@@ -132,6 +133,7 @@ class Judged:
     mode: str
     anchor: Anchor | None
     floor: Floor | None
+    larger: LargerAnchor | None
     learnable: bool | None
     null_p: float | None
     no_signal: str | None
@@ -153,7 +155,9 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
     learnable = is_learnable(anchor, seen.probed, seen.constant, seen.adjusted, settings)
     floor = _floor(anchor, settings) if anchor is not None and learnable else None
     swap = _swap(seen, target, settings)
-    tuned = _tuned(seen, target, floor, settings)
+    smaller = [one for one in seen.graded.get("tuned", ()) if is_smaller(one, settings)]
+    larger = larger_anchor(smaller, seen.constant, settings)
+    tuned = _tuned(seen, target, floor, larger, settings)
     mode = "swap" if _standing(swap) < _standing(tuned) else "tuned"
     chosen = swap if mode == "swap" else tuned
     gate = gate_of(seen.signals, settings)
@@ -176,6 +180,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         mode=mode,
         anchor=anchor,
         floor=floor,
+        larger=larger,
         learnable=learnable,
         null_p=min(seen.adjusted.values(), default=None),
         no_signal=no_signal,
@@ -231,14 +236,15 @@ def _program_for_code(seen: Seen, settings: AssessSettings) -> Share | None:
 
 
 def _swap(seen: Seen, target: Target, settings: AssessSettings) -> ModeVerdict:
-    prior = swap_prior(output_tokens(seen.signals), settings.slm_params_b, released=settings.slm_released)
-    return _mode(seen, "swap", prior, target, None, settings)
+    tokens, released = output_tokens(seen.signals), settings.slm_released
+    return _mode(seen, "swap", lambda size: swap_prior(tokens, size, released=released), target, None, None, settings)
 
 
-def _tuned(seen: Seen, target: Target, floor: Floor | None, settings: AssessSettings) -> ModeVerdict:
-    kind = seen.answers.kind if seen.answers else "empty"
-    prior = tuned_prior(kind, turn_depth(seen.signals), params_b=settings.slm_params_b)
-    return _mode(seen, "tuned", prior, target, floor, settings)
+def _tuned(
+    seen: Seen, target: Target, floor: Floor | None, larger: LargerAnchor | None, settings: AssessSettings
+) -> ModeVerdict:
+    kind, depth = seen.answers.kind if seen.answers else "empty", turn_depth(seen.signals)
+    return _mode(seen, "tuned", lambda size: tuned_prior(kind, depth, params_b=size), target, floor, larger, settings)
 
 
 def _floor(anchor: Anchor, settings: AssessSettings) -> Floor:
@@ -246,28 +252,61 @@ def _floor(anchor: Anchor, settings: AssessSettings) -> Floor:
 
 
 def _mode(
-    seen: Seen, mode: str, prior: Prior, target: Target, floor: Floor | None, settings: AssessSettings
+    seen: Seen,
+    mode: str,
+    prior: Callable[[float], Prior],
+    target: Target,
+    floor: Floor | None,
+    larger: LargerAnchor | None,
+    settings: AssessSettings,
 ) -> ModeVerdict:
-    """Judge one mode, for the best of the models that were graded on it, or for any of the reference size."""
+    """Judge one mode, for one of the models that were graded on it, or for any of the reference size.
+
+    :param prior: Prior of a model by its billions of parameters.
+    :param floor: What the probes say of any tuned model.
+    :param larger: What smaller graded models say of one of the reference size.
+    """
     cut = seen.ceiling.mode_hi90 if seen.ceiling else None
-    options: list[Graded | None] = list(seen.graded.get(mode, [])) or [None]
-    posteriors = [posterior_of_a(prior, target, floor=floor, cut=cut, graded=graded) for graded in options]
-    best = int(np.argmax([posterior.p_parity for posterior in posteriors]))
+    options = _options(seen.graded.get(mode, ()), settings)
+    any_floor = higher(floor, larger.floor if larger else None)
+    posteriors = [
+        posterior_of_a(
+            prior(_size(graded, settings)), target, floor=any_floor if graded is None else floor, cut=cut, graded=graded
+        )
+        for graded in options
+    ]
+    best = _best(options, posteriors)
     graded = options[best]
     slm = graded.slm if graded else f"{ANY_MODEL} about {settings.slm_params_b:g}B"
     n_eff, covered = (graded.n_eff, graded.covered) if graded else (0.0, 1.0)
-    grade = grade_of(n_eff, covered, probed=floor is not None, looped=(seen.steps or 1.0) > LOOP_STEPS)
-    applies = floor is not None or grade in {"A", "B"}
+    probed = (any_floor if graded is None else floor) is not None
+    grade = grade_of(n_eff, covered, probed=probed, looped=(seen.steps or 1.0) > LOOP_STEPS)
     return ModeVerdict(
-        prior=prior,
+        prior=prior(settings.slm_params_b),
         posterior=posteriors[best],
         slm=slm,
         grade=grade,
-        probe_applies=applies,
+        probe_applies=probed or grade in {"A", "B"},
         bound=prior_free_bound(graded) if graded else None,
         shown=graded is not None and meets_target(graded, target),
         p_parity_of={one.slm: p.p_parity for one, p in zip(options, posteriors, strict=True) if one is not None},
     )
+
+
+def _options(graded: Sequence[Graded], settings: AssessSettings) -> list[Graded | None]:
+    """Models that a mode may be judged for; None: any of the reference size, open as long as no such one was graded."""
+    return [*graded, *([None] if all(is_smaller(one, settings) for one in graded) else [])]
+
+
+def _best(options: Sequence[Graded | None], posteriors: Sequence[Posterior]) -> int:
+    """Return the likeliest option; a graded model that is likely itself comes before one that nobody graded."""
+    chances = [posterior.p_parity for posterior in posteriors]
+    proven = [graded is not None and p >= LIKELY_FROM for graded, p in zip(options, chances, strict=True)]
+    return max(range(len(options)), key=lambda at: (proven[at], chances[at], -at))
+
+
+def _size(graded: Graded | None, settings: AssessSettings) -> float:
+    return (params_b_of(graded.slm) if graded else None) or settings.slm_params_b
 
 
 def grade_of(n_eff: float, covered: float, *, probed: bool, looped: bool) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from slmlens.suitability.answers import WHOLE
 from slmlens.suitability.intervals import Share
-from slmlens.suitability.judge import GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
+from slmlens.suitability.judge import ANY_MODEL, GRADE_A_CALLS, LOOP_STEPS, Judged, Seen, known_ceiling
 from slmlens.suitability.posterior import meets_target, prior_free_bound
 from slmlens.suitability.probes import Probed
 from slmlens.suitability.rare import RareClass
@@ -50,6 +50,7 @@ def reasons_of(
         return [f"{seen_words}: a judgement needs {settings.min_calls} answers in {settings.min_units} units.", *edit]
     sentences = [_sentence(judged.no_signal)] if judged.no_signal else []
     sentences += _graded_words(seen, judged)
+    sentences += _larger_words(judged, settings)
     sentences += _what_probes_say(seen, judged, settings, named=n_subjects >= K_SHOW)
     sentences += _ceiling_words(seen)
     sentences += [*_limits(seen, judged, rare, settings), *_for_a_person(hold)]
@@ -76,6 +77,18 @@ def _graded_words(seen: Seen, judged: Judged) -> list[str]:
                 f"where parity asks for {needed}{doubt}."
             )
     return sentences
+
+
+def _larger_words(judged: Judged, settings: AssessSettings) -> list[str]:
+    """Say what graded smaller models mean for larger ones, where a verdict is for one that was not graded."""
+    others = [mode for mode in (judged.swap, judged.tuned) if mode.p_parity_of and mode.slm.startswith(ANY_MODEL)]
+    if not others:
+        return []
+    if judged.larger is None or judged.tuned not in others:
+        return ["What a much smaller model gets wrong rules out no larger one: that takes a pilot of its own."]
+    short = f"{100 * settings.larger_delta:g} points"
+    as_well = f"That a larger model tuned alike does as well as {judged.larger.slm}, or at most {short} worse,"
+    return [f"{as_well} is a judgement: it takes a pilot of its own to show it."]
 
 
 def _what_probes_say(seen: Seen, judged: Judged, settings: AssessSettings, *, named: bool) -> list[str]:

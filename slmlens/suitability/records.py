@@ -80,6 +80,10 @@ def _signal_rows(seen: Seen, judged: Judged) -> list[dict[str, object]]:
         signals["ceiling_mode_lo90"], signals["ceiling_mode_hi90"] = seen.ceiling.mode_lo90, seen.ceiling.mode_hi90
     if judged.floor is not None:
         signals["tuned_floor"], signals["tuned_floor_sd"] = judged.floor.at, judged.floor.spread
+    if judged.larger is not None:
+        floor = judged.larger.floor
+        signals["larger_floor"], signals["larger_floor_sd"] = floor.at, floor.spread
+        signals["larger_floor_from_b"] = judged.larger.from_b
     return [{"name": name, "value": value} for name, value in sorted(signals.items())]
 
 

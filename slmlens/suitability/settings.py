@@ -35,6 +35,8 @@ class AssessSettings:
     :param rare_graded: Fewest graded examples of a rare class before its recall is said.
     :param anchor_delta: By how much a tuned SLM may fall short of the student.
     :param anchor_sd: Least standard deviation of the student as a lower anchor.
+    :param larger_delta: By how much a larger tuned SLM may fall short of a smaller one that was graded.
+    :param larger_sd: Standard deviation of a graded smaller SLM as a lower anchor of larger ones.
     :param slm_params_b: Size in billions of parameters that the swap prior is evaluated at.
     :param slm_released: Year of release that the swap prior is evaluated at; one later than was measured adds nothing.
     :param max_context: Largest window, in tokens, of the small models considered.
@@ -58,6 +60,8 @@ class AssessSettings:
     rare_graded: int = 10
     anchor_delta: float = 0.02
     anchor_sd: float = 0.03
+    larger_delta: float = 0.02
+    larger_sd: float = 0.05
     slm_params_b: float = 8.0
     slm_released: float = 2025.0
     max_context: int = 262_144
@@ -106,6 +110,8 @@ _SOURCES: dict[str, tuple[str, str]] = {
     "rare_graded": ("calls", _JUDGED),
     "anchor_delta": ("agreement", _JUDGED),
     "anchor_sd": ("agreement", _JUDGED),
+    "larger_delta": ("agreement", "judgement beside LoRA Land (arXiv 2405.00732) table 12: 2.5-2.7B against 6.7-8.5B"),
+    "larger_sd": ("agreement", "judgement beside LoRA Land (arXiv 2405.00732) table 12: 2.5-2.7B against 6.7-8.5B"),
     "slm_params_b": ("billion parameters", _JUDGED),
     "slm_released": ("year", _JUDGED),
     "max_context": ("tokens", "Qwen3-4B-Instruct-2507 and Ministral-3-8B model cards: 256k"),
