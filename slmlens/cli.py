@@ -91,7 +91,7 @@ def run(
         shuffles=SHUFFLES if false_green else 0,
     )
     _say_what_leaves(settings)
-    _main_job([str(p) for p in logs], out, settings, audience)
+    _main_job(logs, out, settings, audience)
 
 
 @app.command()

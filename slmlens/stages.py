@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slmlens.errors import InputError
 from slmlens.results import Calls, Plan, Tasks, Verdicts
 from slmlens.run import Run, hash_inputs, open_run
 from slmlens.settings import (
@@ -94,11 +93,11 @@ def read_logs(
 
     settings = settings or Settings()
     check_days(settings)
-    paths = [Path(p).expanduser() for p in ([logs] if isinstance(logs, str | Path) else logs)]
+    paths = [logs] if isinstance(logs, str | Path) else list(logs)
     redaction = make_redaction(settings.key_file, settings.rules, settings.names_model if settings.names else None)
     if run is None:
         return _read(paths, settings, redaction, progress or _silent)
-    inputs = _hashed(paths)
+    inputs = hash_inputs(paths)
     depends = {"inputs": inputs, "settings": reading_depends(settings)}
     same_seed = run.manifest.get("seed", settings.seed) == settings.seed
     run.manifest.update(inputs=inputs, settings=reading_depends(settings), seed=settings.seed)
@@ -249,7 +248,7 @@ def report(
     return run.stage("report", depends, compute=lambda: summary, save=save, load=load)
 
 
-def _read(paths: Sequence[Path], settings: Settings, redaction: Redaction, progress: Progress) -> Calls:
+def _read(paths: Sequence[str | Path], settings: Settings, redaction: Redaction, progress: Progress) -> Calls:
     from slmlens.curation.failures import mark_failures
     from slmlens.curation.human_facing import mark_human_facing
     from slmlens.curation.redact import KeepText
@@ -327,13 +326,6 @@ def _invoice(calls: Calls, settings: Settings, book: PriceBook, known: dict[str,
 def _save(run: Run, stage: str, result: Calls | Plan) -> None:
     for name in TABLES[stage]:
         run.write_frame(name, getattr(result, name))
-
-
-def _hashed(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    missing = [path.name for path in paths if not path.exists()]
-    if missing:
-        raise InputError("there is no such file or folder", where=missing[0], next_step="check the path")
-    return hash_inputs(paths)
 
 
 def _note_expiry(run: Run, settings: Settings) -> None:

@@ -54,7 +54,7 @@ def read_calls(
     with a note if it was found in a folder, and is an error if it was named. A record that can't be read becomes a row
     of ``rejects``. The tables don't depend on the order of files or lines, except for where each call stood.
 
-    :param paths: Files and folders.
+    :param paths: Files and folders, or addresses of objects and prefixes in a store (``s3://bucket/logs``).
     :param redactor: Takes personal data out of every text, and hashes ids, before anything is kept.
     :param format: Name of the format, for all files; None recognises it.
     :param mapping: Where a row of no known format has its prompt, answer and the rest
@@ -117,7 +117,7 @@ class _Reading:
     bytes_before: int = 0
 
     def __post_init__(self) -> None:
-        self.bytes_total = sum(source.path.stat().st_size for source in self.sources)
+        self.bytes_total = sum(source.stored for source in self.sources)
 
     def read_file(self, number: int) -> None:
         source = self.sources[number]
@@ -139,7 +139,7 @@ class _Reading:
             self._read_records(number, form, opened, tally)
         finally:
             opened.close()
-            self.bytes_before += source.path.stat().st_size
+            self.bytes_before += source.stored
 
     def result(self, sampling_rate: float) -> Calls:
         duplicates: list[tuple[str, Draft]] = []
@@ -193,7 +193,7 @@ class _Reading:
         if collector is not None:
             collector.end_file(number)
         if self.progress:
-            self.progress(self.bytes_before + self.sources[number].path.stat().st_size, self.bytes_total)
+            self.progress(self.bytes_before + self.sources[number].stored, self.bytes_total)
 
     def _read_parts(self, number: int, item: Item, form: Format, collector: Collector | None, tally: _Tally) -> None:
         """Read a record that holds several spans, rows or turns; each counts as a record of its own."""
