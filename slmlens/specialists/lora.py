@@ -11,71 +11,24 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from slmlens.errors import SettingError
-from slmlens.run import PRIVATE
 from slmlens.specialists.base_models import Loaded, without_bars
 from slmlens.specialists.chat import Tokens, example_tokens
 from slmlens.specialists.forms import Example
+from slmlens.specialists.sft import Recipe, Schedule, Share, sft_trainer, watch_of
 
-CHECKPOINTS, SCHEDULE = "checkpoints", "schedule.json"
+CHECKPOINTS, SCHEDULE, DONE = "checkpoints", "schedule.json", "tuned.json"
+PRIVATE = 0o700
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 CHECKED_SHARE = 0.3
 """A forward pass is about a third of a training step: what the validation block costs, beside training."""
-OVERRUN = 1.15
-"""Training stops at this many times its seconds, where the steps turn out slower than the first ones."""
-_IGNORED = -100  # the label that torch's cross entropy leaves out
-_DEFAULT_WINDOW = 1_536
-
-Share = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is tuned.
-
-    :param rank: Rank of the adapter, on all linear layers but the head.
-    :param learning_rate: Of AdamW at its height; a warm-up of a tenth, then a cosine to zero.
-    :param batch: Examples a step.
-    :param epochs: Most passes over the training examples.
-    :param checks: Looks at the validation block, evenly over the run.
-    :param patience: Looks without a better loss after which training stops.
-    :param seconds: Seconds that training may take, checks included.
-    :param window: Most tokens of an example; longer ones are left out and counted.
-    :param seed: Seed of the adapter and of the order of the examples.
-    """
-
-    rank: int = 16
-    learning_rate: float = 2e-3
-    batch: int = 8
-    epochs: float = 6.0
-    checks: int = 6
-    patience: int = 3
-    seconds: float = 110.0
-    window: int = _DEFAULT_WINDOW
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What a run has set itself, kept beside its checkpoints.
-
-    :param mark: Hash of base model, recipe and examples: another one starts anew.
-    :param steps: Steps of the whole run.
-    :param every: Steps between two looks at the validation block.
-    :param spent: Seconds of training up to the last checkpoint.
-    """
-
-    mark: str
-    steps: int
-    every: int
-    spent: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,21 +84,55 @@ def tuned(
             where="seconds",
             next_step="give the run more time, or tune another task",
         )
+    mark = _mark(loaded, recipe, fitting, checks)
     with tempfile.TemporaryDirectory() as passing, without_bars():
         place = folder or Path(passing)
         place.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        model = _with_adapter(loaded, recipe)
+        with_adapter = replace(loaded, model=_with_adapter(loaded, recipe))
         try:
-            done = _train(replace(loaded, model=model), fitting, checks, recipe, place, progress)
-            if folder is not None:
-                save_adapter(model, folder, base=loaded.name)
-            yield replace(done, left_out=len(train) - len(fitting))
+            done = _finished(with_adapter, place, mark)
+            if done is None:
+                done = _train(with_adapter, fitting, checks, recipe, place, mark, progress)
+                done = replace(done, left_out=len(train) - len(fitting))
+                if folder is not None:
+                    save_adapter(with_adapter.model, folder, base=loaded.name)
+                    _note_done(done, place, mark)
+            yield done
         finally:
-            model.unload()
+            with_adapter.model.unload()
+
+
+def _mark(loaded: Loaded, recipe: Recipe, train: list[Tokens], validation: list[Tokens]) -> str:
+    texts = repr([asdict(recipe), loaded.name, [(one.prompt, one.completion) for one in (*train, *validation)]])
+    return blake2b(texts.encode(), digest_size=16).hexdigest()
+
+
+def _finished(loaded: Loaded, place: Path, mark: str) -> Tuned | None:
+    """Put the weights of a finished run of the same mark into the adapter; None: there is none."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    kept = place / DONE
+    if not kept.is_file() or not all((place / name).is_file() for name in ADAPTER):
+        return None
+    facts = json.loads(kept.read_text(encoding="utf-8"))
+    if facts.pop("mark") != mark:
+        return None
+    set_peft_model_state_dict(loaded.model, load_file(place / ADAPTER[1]))
+    facts["losses"] = tuple((step, loss) for step, loss in facts["losses"])
+    return Tuned(loaded=loaded, **facts)
+
+
+def _note_done(done: Tuned, place: Path, mark: str) -> None:
+    facts = {one.name: getattr(done, one.name) for one in fields(done) if one.name != "loaded"}
+    (place / DONE).write_text(json.dumps({"mark": mark, **facts}), encoding="utf-8")
 
 
 def save_adapter(model: Any, folder: Path, *, base: str) -> None:  # noqa: ANN401 - peft is an extra
-    """Write the weights of an adapter and how to load them, with no text, path or card beside; drop checkpoints."""
+    """Write the weights of an adapter and how to load them, with no text, path or card beside; drop checkpoints.
+
+    :param base: Name of the base model, which stands in the adapter's own description in place of a path.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         model.save_pretrained(beside, safe_serialization=True, save_embedding_layers=False)
         config = json.loads((Path(beside) / ADAPTER[0]).read_text(encoding="utf-8"))
@@ -153,7 +140,12 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:  # noqa: ANN40
         (Path(beside) / ADAPTER[0]).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         for name in reversed(ADAPTER):
             (Path(beside) / name).replace(folder / name)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in (CHECKPOINTS, SCHEDULE):
+        _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _fitting(loaded: Loaded, examples: Sequence[Example], recipe: Recipe) -> list[Tokens]:
@@ -178,11 +170,12 @@ def _train(
     validation: list[Tokens],
     recipe: Recipe,
     place: Path,
+    mark: str,
     progress: Share | None,
 ) -> Tuned:
-    schedule, checkpoint = _schedule(loaded, train, validation, recipe, place)
-    watch = _watch(schedule, recipe, place / SCHEDULE, progress)
-    trainer = _trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
+    schedule, checkpoint = _schedule(loaded, train, validation, recipe, place, mark)
+    watch = watch_of(schedule, recipe, place / SCHEDULE, progress)
+    trainer = sft_trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch and its like, on how they are used here
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -206,11 +199,9 @@ def _train(
 
 
 def _schedule(
-    loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, place: Path
+    loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, place: Path, mark: str
 ) -> tuple[Schedule, Path | None]:
     """Return the schedule and the last checkpoint of a run that was stopped; else a fresh schedule and None."""
-    texts = repr([asdict(recipe), loaded.name, [(one.prompt, one.completion) for one in (*train, *validation)]])
-    mark = blake2b(texts.encode(), digest_size=16).hexdigest()
     kept = place / SCHEDULE
     checkpoints = sorted((place / CHECKPOINTS).glob("checkpoint-*"), key=lambda one: int(one.name.rpartition("-")[2]))
     whole = [one for one in checkpoints if (one / "trainer_state.json").is_file()]
@@ -251,105 +242,3 @@ def _one_pass(loaded: Loaded, batch: list[Tokens]) -> None:
     loaded.model.train()
     loaded.model(input_ids=ids, labels=ids).loss.backward()
     loaded.model.zero_grad(set_to_none=True)
-
-
-def _rows(examples: list[Tokens]) -> Any:  # noqa: ANN401 - datasets is an extra
-    from datasets import Dataset
-
-    return Dataset.from_list(
-        [
-            {"input_ids": one.prompt + one.completion, "labels": [_IGNORED] * len(one.prompt) + one.completion}
-            for one in examples
-        ]
-    )
-
-
-def _trainer(
-    loaded: Loaded,
-    train: list[Tokens],
-    validation: list[Tokens],
-    recipe: Recipe,
-    schedule: Schedule,
-    checkpoints: Path,
-    watch: Any,  # noqa: ANN401 - a TrainerCallback
-) -> Any:  # noqa: ANN401 - trl is an extra
-    import torch
-    from transformers import EarlyStoppingCallback
-    from trl import SFTConfig, SFTTrainer
-
-    class Quiet(SFTTrainer):  # type: ignore[misc,unused-ignore]
-        """The trainer of TRL without the model card, which would hold paths."""
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - whatever it takes
-            """Write none."""
-
-    every = "steps" if validation else "no"
-    settings = SFTConfig(
-        output_dir=str(checkpoints),
-        max_steps=schedule.steps,
-        per_device_train_batch_size=recipe.batch,
-        per_device_eval_batch_size=recipe.batch,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(schedule.steps // 10, 1),
-        weight_decay=0.0,
-        eval_strategy=every,
-        eval_steps=schedule.every,
-        save_strategy="steps",
-        save_steps=schedule.every,
-        save_total_limit=1,
-        load_best_model_at_end=bool(validation),
-        metric_for_best_model="eval_loss" if validation else None,
-        train_sampling_strategy="group_by_length",
-        gradient_checkpointing=False,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        max_length=None,
-        packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        log_level="error",
-        dataloader_pin_memory=False,
-        push_to_hub=False,
-    )
-    patience = [EarlyStoppingCallback(early_stopping_patience=recipe.patience)] if validation else []
-    return Quiet(
-        model=loaded.model,
-        args=settings,
-        train_dataset=_rows(train),
-        eval_dataset=_rows(validation) if validation else None,
-        processing_class=loaded.tokenizer,
-        callbacks=[watch, *patience],
-    )
-
-
-def _watch(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):  # type: ignore[misc,unused-ignore]
-        """Keeps the time: tells how far the run is, notes what it spent, and stops it when it is late."""
-
-        def __init__(self) -> None:
-            self.began = time.monotonic()
-            self.late = False
-
-        def spent(self) -> float:
-            """Return the seconds of training, those before a kill included."""
-            return schedule.spent + time.monotonic() - self.began
-
-        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
-            """Stop a run that is late, with a last look at the validation block."""
-            if progress is not None:
-                progress(state.global_step / schedule.steps)
-            if self.spent() > OVERRUN * recipe.seconds and state.global_step < schedule.steps:
-                self.late = True
-                control.should_training_stop = True
-
-        def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
-            """Note the seconds, for the run that goes on from this checkpoint."""
-            kept.write_text(json.dumps(asdict(replace(schedule, spent=self.spent()))), encoding="utf-8")
-
-    return Watch()

@@ -1,0 +1,175 @@
+"""The supervised fine-tuning of TRL as a LoRA run sets it up: its settings, its schedule, and the clock it keeps to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slmlens.specialists.base_models import Loaded
+from slmlens.specialists.chat import Tokens
+
+OVERRUN = 1.15
+"""Training stops at this many times its seconds, where the steps turn out slower than the first ones."""
+_IGNORED = -100  # the label that torch's cross entropy leaves out
+_DEFAULT_WINDOW = 1_536
+
+Share = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is tuned.
+
+    :param rank: Rank of the adapter, on all linear layers but the head.
+    :param learning_rate: Of AdamW at its height; a warm-up of a tenth, then a cosine to zero.
+    :param batch: Examples a step.
+    :param epochs: Most passes over the training examples.
+    :param checks: Looks at the validation block, evenly over the run.
+    :param patience: Looks without a better loss after which training stops.
+    :param seconds: Seconds that training may take, checks included.
+    :param window: Most tokens of an example; longer ones are left out and counted.
+    :param seed: Seed of the adapter and of the order of the examples.
+    """
+
+    rank: int = 16
+    learning_rate: float = 2e-3
+    batch: int = 8
+    epochs: float = 6.0
+    checks: int = 5
+    patience: int = 2
+    seconds: float = 110.0
+    window: int = _DEFAULT_WINDOW
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a run has set itself, kept beside its checkpoints.
+
+    :param mark: Hash of base model, recipe and examples: another one starts anew.
+    :param steps: Steps of the whole run.
+    :param every: Steps between two looks at the validation block.
+    :param spent: Seconds of training up to the last checkpoint.
+    """
+
+    mark: str
+    steps: int
+    every: int
+    spent: float = 0.0
+
+
+def _rows(examples: list[Tokens]) -> Any:  # noqa: ANN401 - datasets is an extra
+    from datasets import Dataset
+
+    return Dataset.from_list(
+        [
+            {"input_ids": one.prompt + one.completion, "labels": [_IGNORED] * len(one.prompt) + one.completion}
+            for one in examples
+        ]
+    )
+
+
+def sft_trainer(
+    loaded: Loaded,
+    train: list[Tokens],
+    validation: list[Tokens],
+    recipe: Recipe,
+    schedule: Schedule,
+    checkpoints: Path,
+    watch: Any,  # noqa: ANN401 - a TrainerCallback
+) -> Any:  # noqa: ANN401 - trl is an extra
+    """Return the trainer of TRL for one LoRA run on the CPU, or on an accelerator where there is one.
+
+    :param loaded: The model with its adapter.
+    :param checkpoints: Folder of its checkpoints, of which the best and the last are kept.
+    :param watch: What :func:`watch_of` returned.
+    """
+    import torch
+    from transformers import EarlyStoppingCallback
+    from trl import SFTConfig, SFTTrainer
+
+    class Quiet(SFTTrainer):  # type: ignore[misc,unused-ignore]
+        """The trainer of TRL without the model card, which would hold paths."""
+
+        def create_model_card(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - whatever it takes
+            """Write none."""
+
+    every = "steps" if validation else "no"
+    settings = SFTConfig(
+        output_dir=str(checkpoints),
+        max_steps=schedule.steps,
+        per_device_train_batch_size=recipe.batch,
+        per_device_eval_batch_size=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(schedule.steps // 10, 1),
+        weight_decay=0.0,
+        eval_strategy=every,
+        eval_steps=schedule.every,
+        save_strategy="steps",
+        save_steps=schedule.every,
+        save_total_limit=1,
+        load_best_model_at_end=bool(validation),
+        metric_for_best_model="eval_loss" if validation else None,
+        train_sampling_strategy="group_by_length",
+        gradient_checkpointing=False,
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        report_to="none",
+        disable_tqdm=True,
+        logging_strategy="no",
+        log_level="error",
+        dataloader_pin_memory=False,
+        push_to_hub=False,
+    )
+    patience = [EarlyStoppingCallback(early_stopping_patience=recipe.patience)] if validation else []
+    return Quiet(
+        model=loaded.model,
+        args=settings,
+        train_dataset=_rows(train),
+        eval_dataset=_rows(validation) if validation else None,
+        processing_class=loaded.tokenizer,
+        callbacks=[watch, *patience],
+    )
+
+
+def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback
+    """Return the callback that keeps the time of a run.
+
+    :param kept: Where the schedule is kept, with the seconds spent at each checkpoint.
+    :param progress: Takes the share of the steps that is done.
+    """
+    from transformers import TrainerCallback
+
+    class Watch(TrainerCallback):  # type: ignore[misc,unused-ignore]
+        """Keeps the time: tells how far the run is, notes what it spent, and stops it when it is late."""
+
+        def __init__(self) -> None:
+            self.began = time.monotonic()
+            self.late = False
+
+        def spent(self) -> float:
+            """Return the seconds of training, those before a kill included."""
+            return schedule.spent + time.monotonic() - self.began
+
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
+            """Stop a run that is late, with a last look at the validation block."""
+            if progress is not None:
+                progress(state.global_step / schedule.steps)
+            if self.spent() > OVERRUN * recipe.seconds and state.global_step < schedule.steps:
+                self.late = True
+                control.should_training_stop = True
+
+        def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
+            """Note the seconds, for the run that goes on from this checkpoint."""
+            kept.write_text(json.dumps(asdict(replace(schedule, spent=self.spent()))), encoding="utf-8")
+
+    return Watch()

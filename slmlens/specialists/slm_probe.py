@@ -1,0 +1,253 @@
+"""A real small model as a probe: asked as it comes, tuned on a task's earlier sessions, and graded on later ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from slmlens.specialists.base_models import Loaded
+from slmlens.specialists.forms import MESSAGES, SLOTS, Example, examples
+from slmlens.specialists.generate import BATCH, answer_limit, generate
+from slmlens.specialists.lora import Tuned, tuned
+from slmlens.specialists.probe_results import (
+    FEW_SHOT,
+    TUNED,
+    ZERO_SHOT,
+    Outcome,
+    TaskProbe,
+    Training,
+    evidence_of,
+    keep_probe,
+    kept_probe,
+)
+from slmlens.specialists.records import Dataset
+from slmlens.specialists.sft import Recipe
+from slmlens.specialists.split import TEST, TRAIN, VALIDATION
+from slmlens.suitability.settings import AssessSettings
+
+_FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
+_BASE_SHARE = 0.1  # of the seconds of a task, for each way of asking the untuned model
+_TRAIN_SHARE = 0.6
+
+Progress = Callable[[str, float], None]
+"""Takes what is being done (a word of ``STEPS``) and the share of it that is done."""
+STEPS = ("asking", "tuning", "grading")
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """How a task is probed. All are judgements.
+
+    :param seconds: Seconds a task may take, about: training gets six tenths, the rest goes to answers.
+    :param calls: Later calls that are asked, one a recurrence unit as far as they go; 50 make grade A.
+    :param base_calls: Of these, how many the untuned model is asked, with and without examples.
+    :param shots: Examples in a few-shot prompt.
+    :param most_train: Most training examples.
+    :param most_checked: Most examples of the validation block: each look at it costs time that training lacks.
+    :param prompt_tokens: Most tokens of what a tuned model is shown, about; longer ones lose their middle.
+    :param base_tokens: The same for the untuned model, which is shown the whole prompt.
+    :param curve: Numbers of training examples for a learning curve; each is a run of its own, beside the seconds.
+    :param recipe: How the model is tuned; its seconds are set from those above.
+    """
+
+    seconds: float = 180.0
+    calls: int = 60
+    base_calls: int = 30
+    shots: int = 4
+    most_train: int = 480
+    most_checked: int = 32
+    prompt_tokens: int = 320
+    base_tokens: int = 640
+    curve: tuple[int, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def probe_task(
+    dataset: Dataset,
+    load: Callable[[], Loaded],
+    *,
+    slm: str,
+    settings: ProbeSettings | None = None,
+    assess: AssessSettings | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> TaskProbe:
+    """Ask a small model on later calls of a task: untuned, with examples in the prompt, and tuned on earlier ones.
+
+    :param dataset: The task's calls, split.
+    :param load: Loads the model; not called where the result is in the folder.
+    :param slm: The model's name.
+    :param folder: Where adapter and result are kept, and where an interrupted probe goes on; None: nothing is kept.
+    :param progress: See :data:`Progress`.
+    """
+    settings, assess = settings or ProbeSettings(), assess or AssessSettings()
+    mark = _mark(dataset, slm, settings)
+    known = None if folder is None else kept_probe(folder, mark)
+    if known is not None:
+        return known
+    began = time.monotonic()
+    bench = _Bench(dataset, load(), slm, settings, assess, progress or _unheard)
+    rows, outcomes = bench.untuned()
+    row, graded, training = bench.tuned(folder)
+    evidence = evidence_of([row, *rows])
+    found = TaskProbe(
+        task_id=dataset.task_id,
+        slm=slm,
+        refused=None,
+        outcomes=(*outcomes, *graded),
+        training=training,
+        evidence=evidence,
+        notes=(*dataset.notes, *_cut_notes(training, graded[-1])),
+        seconds=time.monotonic() - began,
+    )
+    if folder is not None:
+        keep_probe(found, folder, mark)
+    return found
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One task and one loaded model, and the ways to ask it."""
+
+    dataset: Dataset
+    loaded: Loaded
+    slm: str
+    settings: ProbeSettings
+    assess: AssessSettings
+    progress: Progress
+
+    def untuned(self) -> tuple[list[dict[str, object]], list[Outcome]]:
+        """Ask the model as it comes: the whole prompt, without and with examples; only the former is evidence."""
+        most, tokens = self.settings.base_calls, self.settings.base_tokens
+        limit = answer_limit(self.loaded, [one.completion for one in self._side(TRAIN)])
+        rows, outcomes = [], []
+        for way, shots in ((ZERO_SHOT, 0), (FEW_SHOT, self.settings.shots)):
+            asked = examples(self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots)
+            note = f"the model as it comes, asked with the prompt{f' and {shots} earlier calls' if shots else ''}"
+            row, outcome = self._graded(
+                self.loaded, asked, limit, way=way, n_examples=shots, note=note, share=_BASE_SHARE, mode="swap"
+            )
+            rows += [] if shots else [row]
+            outcomes.append(outcome)
+        return rows, outcomes
+
+    def tuned(self, folder: Path | None) -> tuple[dict[str, object], list[Outcome], Training]:
+        """Tune the model on the earlier calls, and before that on fewer of them where a learning curve is wanted."""
+        train = self._side(TRAIN)
+        found: list[Outcome] = []
+        for most in sorted(set(self.settings.curve)):
+            if most < len(train):
+                _, outcome, _ = self._tuned_on(train[:most], None)
+                found.append(outcome)
+        row, outcome, training = self._tuned_on(train, folder)
+        return row, [*found, outcome], training
+
+    def _tuned_on(self, train: list[Example], folder: Path | None) -> tuple[dict[str, object], Outcome, Training]:
+        recipe = replace(self.settings.recipe, seconds=_TRAIN_SHARE * self.settings.seconds)
+        asked = self._side(TEST, self.settings.calls)
+        with tuned(
+            self.loaded,
+            train,
+            self._side(VALIDATION, self.settings.most_checked),
+            recipe=recipe,
+            folder=folder,
+            progress=lambda share: self.progress("tuning", share),
+        ) as done:
+            note = (
+                f"tuned on {done.examples:,} earlier calls (LoRA, rank {recipe.rank}, {done.steps:,} steps), asked "
+                "with what varies in the prompt"
+            )
+            limit = answer_limit(self.loaded, [one.completion for one in train])
+            share = 1 - _TRAIN_SHARE - 2 * _BASE_SHARE
+            row, outcome = self._graded(
+                done.loaded, asked, limit, way=TUNED, n_examples=done.examples, note=note, share=share, mode="tuned"
+            )
+            return row, outcome, _training(done, sum(one.cut for one in train))
+
+    def _graded(
+        self,
+        model: Loaded,
+        asked: list[Example],
+        limit: int,
+        *,
+        way: str,
+        n_examples: int,
+        note: str,
+        share: float,
+        mode: str,
+    ) -> tuple[dict[str, object], Outcome]:
+        """Ask until the share of the time is spent, in the order of the units, and grade what came."""
+        step = "grading" if mode == "tuned" else "asking"
+        began = time.monotonic()
+        texts: dict[str, str] = {}
+        cut = unfinished = tokens = 0
+        for at in range(0, len(asked), BATCH):
+            part = asked[at : at + BATCH]
+            came = generate(model, [one.messages for one in part], most_new=limit)
+            texts |= {one.call_id: text for one, text in zip(part, came.texts, strict=True)}
+            cut += came.cut + sum(one.cut for one in part)
+            unfinished, tokens = unfinished + came.unfinished, tokens + came.tokens
+            self.progress(step, len(texts) / len(asked))
+            if time.monotonic() - began > share * self.settings.seconds:
+                break
+        row = probe_evidence(
+            self.dataset,
+            texts,
+            slm=self.slm,
+            mode=mode,
+            note=note,
+            settings=self.assess,
+            seed=self.settings.recipe.seed,
+        )
+        figures: dict[str, Any] = {
+            name: row[name] for name in ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
+        }
+        seconds = time.monotonic() - began
+        return row, Outcome(
+            way=way, examples=n_examples, cut=cut, unfinished=unfinished, seconds=seconds, tokens=tokens, **figures
+        )
+
+    def _side(self, side: str, most: int | None = None) -> list[Example]:
+        most = self.settings.most_train if most is None else most
+        return examples(self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens)
+
+
+def _training(done: Tuned, cut: int) -> Training:
+    return Training(
+        examples=done.examples,
+        left_out=done.left_out,
+        cut=cut,
+        steps=done.steps,
+        epochs=done.epochs,
+        tokens=done.tokens,
+        seconds=done.seconds,
+        losses=done.losses,
+        stopped=done.stopped,
+    )
+
+
+def _cut_notes(training: Training, graded: Outcome) -> list[str]:
+    notes = []
+    if training.cut or graded.cut:
+        notes.append(f"{training.cut:,} prompts to train on and {graded.cut:,} to test on were cut in their middle.")
+    if training.left_out:
+        notes.append(f"{training.left_out:,} training examples were longer than the window and left out.")
+    if graded.unfinished:
+        notes.append(f"{graded.unfinished:,} answers of the tuned model were longer than the task's and cut short.")
+    return notes
+
+
+def _unheard(_step: str, _share: float) -> None:
+    return
+
+
+def _mark(dataset: Dataset, slm: str, settings: ProbeSettings) -> str:
+    """Hash what a result depends on: the calls and their sides, the model, the settings."""
+    text = dataset.frame.select("call_id", "side", "slot_text", "completion").write_json()
+    whole = json.dumps([slm, asdict(settings), text], sort_keys=True)
+    return blake2b(whole.encode(), digest_size=16).hexdigest()
