@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slmlens.specialists.base_models import Loaded
+from slmlens.specialists.evidence import probe_evidence
 from slmlens.specialists.forms import MESSAGES, SLOTS, Example, examples
 from slmlens.specialists.generate import BATCH, answer_limit, generate
 from slmlens.specialists.lora import Tuned, tuned
