@@ -156,7 +156,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
     floor = _floor(anchor, settings) if anchor is not None and learnable else None
     swap = _swap(seen, target, settings)
     smaller = [one for one in seen.graded.get("tuned", ()) if is_smaller(one, settings)]
-    larger = larger_anchor(smaller, seen.constant, settings)
+    larger = larger_anchor(smaller, seen.constant, target.point, settings)
     tuned = _tuned(seen, target, floor, larger, settings)
     mode = "swap" if _standing(swap) < _standing(tuned) else "tuned"
     chosen = swap if mode == "swap" else tuned
@@ -299,10 +299,14 @@ def _options(graded: Sequence[Graded], settings: AssessSettings) -> list[Graded 
 
 
 def _best(options: Sequence[Graded | None], posteriors: Sequence[Posterior]) -> int:
-    """Return the likeliest option; a graded model that is likely itself comes before one that nobody graded."""
+    """Return the likeliest option: a graded model that is likely itself comes first, one that is ruled out last."""
     chances = [posterior.p_parity for posterior in posteriors]
-    proven = [graded is not None and p >= LIKELY_FROM for graded, p in zip(options, chances, strict=True)]
-    return max(range(len(options)), key=lambda at: (proven[at], chances[at], -at))
+
+    def standing(at: int) -> tuple[bool, bool, float, int]:
+        graded = options[at] is not None
+        return graded and chances[at] >= LIKELY_FROM, not (graded and chances[at] < OPEN_FROM), chances[at], -at
+
+    return max(range(len(options)), key=standing)
 
 
 def _size(graded: Graded | None, settings: AssessSettings) -> float:
