@@ -16,6 +16,8 @@ from slmlens.savings.tuning import retraining_month_usd, tuning_once_usd
 from slmlens.savings.volumes import Volume
 from slmlens.savings.wrong_answers import Loss, wrong_answer_loss
 from slmlens.suitability.decide import PROGRAM_FROM
+from slmlens.suitability.judge import ANY_MODEL
+from slmlens.suitability.larger import params_b_of
 from slmlens.tables import MODES, NUSD_PER_USD
 
 _EQUAL_FROM = 0.99
@@ -178,6 +180,8 @@ def task_options(
 def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: Assumptions) -> SmallModel | None:
     """Return the model whose price counts: the one the evidence names; else a hosted one of its size, rather larger.
 
+    A model that is not listed, such as a folder of one's own, has the size its name tells, else the reference size.
+
     :param parity: ``swap`` or ``tuned`` of a verdict, or None.
     """
     named = parity.get("slm") if isinstance(parity, dict) else None
@@ -185,7 +189,8 @@ def serving_model(parity: object, accepted: Sequence[SmallModel], assumptions: A
         if model.name == named:
             return model
     known = [model for model in small_models() if model.name == named]
-    size = known[0].active_b if known else assumptions.central("reference_params_b")
+    told = None if named is None or named.startswith(ANY_MODEL) else params_b_of(named)
+    size = known[0].active_b if known else told or assumptions.central("reference_params_b")
     on_offer = [model for model in accepted if model.hosted] or list(accepted)
     return nearest([model for model in on_offer if model.active_b >= 0.95 * size], size) or nearest(on_offer, size)
 
