@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slmlens.errors import SlmlensError as SlmlensError
     from slmlens.forgetting import forget as forget
     from slmlens.piloting import pilot as pilot
+    from slmlens.probing import slm_probe as slm_probe
     from slmlens.results import Calls as Calls
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
@@ -39,6 +40,7 @@ _HOMES = {
     "redaction_recall": "slmlens.curation.recall",
     "forget": "slmlens.forgetting",
     "pilot": "slmlens.piloting",
+    "slm_probe": "slmlens.probing",
     "Calls": "slmlens.results",
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",

@@ -32,7 +32,7 @@ STAGE_WORDS = {
     "plan": "Valuing",
     "report": "Writing the report",
 }
-_WORDS = {**STAGE_WORDS, "ask": "Asking the model"}
+_WORDS = {**STAGE_WORDS, "ask": "Asking the model", "tune": "Tuning and asking"}
 
 
 @app.command()
@@ -199,8 +199,11 @@ def pilot(
     per_minute: options.PerMinute = None,
     timeout: options.Timeout = 120.0,
     retries: options.Retries = 4,
+    tune_locally: options.TuneLocally = False,
+    base: options.Base = None,
+    seconds: options.Seconds = 180.0,
 ) -> None:
-    """Export prompts of a task for a small model, ask it at an endpoint, or grade its answers and move the verdict."""
+    """Export prompts of a task for a small model, ask it at an endpoint, tune one here, or grade its answers."""
     from slmlens.asking import Asking
     from slmlens.piloting import pilot as run_pilot
     from slmlens.recorded_pilots import pilots_in_words
@@ -209,7 +212,8 @@ def pilot(
         typer.echo(pilots_in_words(folder, task or (), recorded, model=model, mode=mode))
         return
     asking = Asking(max_calls, max_usd, price_in, price_out, max_tokens, at_once, per_minute, timeout, retries)
-    with _progress(("ask",) if endpoint else ()) as step:
+    bars = [name for name, wanted in (("ask", endpoint), ("tune", tune_locally)) if wanted]
+    with _progress(bars) as step:
         found = run_pilot(
             folder,
             _one(task),
@@ -221,7 +225,10 @@ def pilot(
             asking=asking,
             from_source=from_source,
             say=lambda words: typer.echo(words, err=True),
-            progress=None if step is None else lambda done, of: step("ask", done / of),
+            tune_locally=tune_locally,
+            base=base,
+            seconds=seconds,
+            progress=None if step is None else lambda done, of: step(bars[0], done / of),
         )
     typer.echo(found.said)
 

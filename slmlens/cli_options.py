@@ -86,3 +86,13 @@ AtOnce = Annotated[int, typer.Option(help="Prompts under way at a time.")]
 PerMinute = Annotated[float | None, typer.Option(help="Requests a minute at most.")]
 Timeout = Annotated[float, typer.Option(help="Seconds after which an answer is given up.")]
 Retries = Annotated[int, typer.Option(help="How often a request that failed for the moment is sent again.")]
+
+TuneLocally = Annotated[
+    bool,
+    typer.Option("--tune-locally", help="Tune a small model here on earlier sessions, and ask it on later ones."),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(help="Model to tune: a folder, a GGUF file or a hub's id; default: SmolLM2-135M-Instruct."),
+]
+Seconds = Annotated[float, typer.Option(help="Seconds that tuning and asking may take, about.")]

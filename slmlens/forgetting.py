@@ -104,7 +104,9 @@ def finish_forgetting(run: Run) -> list[str]:
     """
     from slmlens.curation.forget import without_session
     from slmlens.pilot_store import forget_in_pilots
+    from slmlens.specialists.store import remove_specialists
 
+    remove_specialists(run.folder)
     run.manifest["stages"] = {name: facts for name, facts in run.manifest.get("stages", {}).items() if name == "read"}
     run.note()
     for name in DERIVED:
@@ -161,6 +163,7 @@ def remove_texts(run: Run) -> int:
     from slmlens.curation.forget import without_texts
     from slmlens.pilot_store import remove_prompts
     from slmlens.reporting.html import render_html
+    from slmlens.specialists.store import remove_adapters
     from slmlens.tasks.vectors import drop_vectors
 
     day = dt.datetime.now(dt.UTC).date().isoformat()
@@ -169,6 +172,7 @@ def remove_texts(run: Run) -> int:
         part.unlink()
     drop_vectors(run)
     remove_prompts(run)
+    remove_adapters(run.folder)
     if run.path("calls.parquet").exists():
         calls = _stored(run)
         held = calls.messages.height - calls.messages.get_column("text").null_count()
@@ -278,13 +282,14 @@ def _refuse_what_holds_it(run: Run, calls: Calls, session: str) -> None:
 
 def _others(folder: Path) -> Iterator[Path]:
     from slmlens.pilot_store import is_pilot_file
+    from slmlens.specialists.store import is_specialist_file
 
     for path in folder.rglob("*"):
         linked = path.is_symlink()
         if (path.is_dir() and not linked) or CHECKPOINTS in path.relative_to(folder).parts:
             continue
         ours = path.parent == folder and (path.name in (*DERIVED, *KEPT) or path.name.endswith(".part"))
-        ours = ours or is_pilot_file(folder, path)
+        ours = ours or is_pilot_file(folder, path) or is_specialist_file(folder, path)
         if linked or not (ours or path.name in HARMLESS or _is_notebook(path)):
             yield path
 

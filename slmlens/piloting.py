@@ -24,7 +24,7 @@ from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
 from slmlens.suitability.answers import Answer
 from slmlens.suitability.observe import Observed
-from slmlens.suitability.pilot import Progress, pilot_evidence
+from slmlens.suitability.pilot import TUNED, Progress, pilot_evidence
 from slmlens.suitability.pilot_words import export_words, progress_words
 from slmlens.tables import MODES
 
@@ -71,6 +71,9 @@ def pilot(
     mode: str = "swap",
     asking: Asking | None = None,
     from_source: Paths | None = None,
+    tune_locally: bool = False,
+    base: str | Path | None = None,
+    seconds: float = 180.0,
     say: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
@@ -87,6 +90,9 @@ def pilot(
     With ``endpoint`` a model behind an OpenAI-compatible address is asked, 60 prompts at a time unless ``asking`` says
     otherwise (see :mod:`slmlens.pilot_endpoint`); the key is taken from ``OPENAI_API_KEY``.
 
+    With ``tune_locally`` a small model is tuned here on the task's earlier sessions and asked on later ones (see
+    :mod:`slmlens.pilot_tuning`), which takes minutes and the extra ``tune``.
+
     :param run: A run or its folder; or tasks, and then nothing is written.
     :param task: Id of the task, or its whole name.
     :param answers: JSON lines: ``id`` with ``answer`` or ``tool_calls``, or lines of an OpenAI batch output.
@@ -95,6 +101,9 @@ def pilot(
     :param endpoint: Base address of a chat endpoint, such as ``http://localhost:11434/v1``.
     :param asking: How the endpoint is asked, and how far: calls, dollars, tokens, pace.
     :param from_source: The logs of the run: prompts are asked as they were before redaction, and not stored.
+    :param tune_locally: Tune a model here; its answers count as ``tuned``.
+    :param base: The model to tune, as in :func:`slmlens.probing.slm_probe`; None: SmolLM2-135M-Instruct.
+    :param seconds: Seconds that tuning and asking may take, about.
     :param say: Gets, before anything is sent, what leaves, where to and what it may cost.
     :param progress: Called with the prompts answered and the prompts to ask.
     :param mode: ``swap``: the model as it is; ``tuned``: trained on this task's earlier sessions.
@@ -113,6 +122,12 @@ def pilot(
         raise SettingError(
             "answers and a recorded log were both given", where="recorded", next_step="import one, then the other"
         )
+    if tune_locally and (answers is not None or recorded is not None or endpoint is not None):
+        raise SettingError(
+            "a model is tuned here, and answers from elsewhere were named too",
+            where="tune_locally",
+            next_step="do one, then the other",
+        )
     at = None if isinstance(run, Tasks) else existing_run(run)
     tasks = run if isinstance(run, Tasks) else stored_tasks(existing_run(run))
     task_id = task_of(tasks, task)
@@ -120,6 +135,12 @@ def pilot(
     if recorded is not None:
         return _recorded(at, tasks, task_id, recorded, model, mode, seed)
     drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
+    if tune_locally:
+        from slmlens.pilot_tuning import tuned_locally
+
+        step = None if progress is None else _hundredths(progress)
+        made = tuned_locally(drawn, base, seconds=seconds, say=say, progress=step)
+        return _import(drawn, made.given, slm=made.slm, mode=TUNED, first=made.said)
     if endpoint is not None:
         from slmlens.pilot_endpoint import asked_at_endpoint
 
@@ -131,6 +152,10 @@ def pilot(
     if answers is None:
         return _export(drawn)
     return _import(drawn, _answers_in(Path(answers).expanduser(), drawn), slm=str(model).strip(), mode=mode)
+
+
+def _hundredths(progress: Callable[[int, int], None]) -> Callable[[float], None]:
+    return lambda share: progress(round(100 * share), 100)
 
 
 def _export(drawn: Drawn) -> Pilot:

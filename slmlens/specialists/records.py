@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -70,12 +70,20 @@ class Dataset:
         return self.comparator.grade(self.answers.answers[self.row_of[call_id]], self.read(call_id, text))
 
 
-def dataset_of(tasks: Tasks, task_id: str, *, settings: AssessSettings | None = None, seed: int = 0) -> Dataset:
+def dataset_of(
+    tasks: Tasks,
+    task_id: str,
+    *,
+    settings: AssessSettings | None = None,
+    also: Collection[str] = (),
+    seed: int = 0,
+) -> Dataset:
     """Return the dataset of one task: its usable, uncorrected answers and their redacted prompts, split.
 
     :param tasks: The tasks of a log.
     :param task_id: One of them.
     :param settings: ``train_share`` is the share of the calls in the earlier units.
+    :param also: Usable calls that the sample holds in any case.
     :param seed: Seed of the sample, where the task has more than ``MOST_CALLS`` usable calls.
     :raises SettingError: If there is no such task, or no answer in it that may be learned from.
     """
@@ -86,6 +94,8 @@ def dataset_of(tasks: Tasks, task_id: str, *, settings: AssessSettings | None = 
             f"there is no task {task_id!r} with usable answers", where="task_id", next_step="pick one of tasks.tasks"
         )
     rows = observed.sample(MOST_CALLS, seed)
+    if also:
+        rows = np.union1d(rows, np.flatnonzero(np.isin(observed.call_ids, list(also)))).astype(np.int64)
     units = np.unique(observed.units[rows], return_inverse=True)[1].reshape(-1).astype(np.int64)
     split = split_rows(units, [observed.slots[row] for row in rows], settings.train_share)
     ids = pl.Series("call_id", [observed.call_ids[row] for row in rows], dtype=pl.String)

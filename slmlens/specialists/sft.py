@@ -89,7 +89,7 @@ def sft_trainer(
     :param watch: What :func:`watch_of` returned.
     """
     import torch
-    from transformers import EarlyStoppingCallback
+    from transformers import EarlyStoppingCallback, PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     class Quiet(SFTTrainer):  # type: ignore[misc,unused-ignore]
@@ -131,7 +131,7 @@ def sft_trainer(
         push_to_hub=False,
     )
     patience = [EarlyStoppingCallback(early_stopping_patience=recipe.patience)] if validation else []
-    return Quiet(
+    trainer = Quiet(
         model=loaded.model,
         args=settings,
         train_dataset=_rows(train),
@@ -139,6 +139,8 @@ def sft_trainer(
         processing_class=loaded.tokenizer,
         callbacks=[watch, *patience],
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback

@@ -149,7 +149,7 @@ class _Bench:
         return row, [*found, outcome], training
 
     def _tuned_on(self, train: list[Example], folder: Path | None) -> tuple[dict[str, object], Outcome, Training]:
-        recipe = replace(self.settings.recipe, seconds=_TRAIN_SHARE * self.settings.seconds)
+        recipe = recipe_of(self.settings, _TRAIN_SHARE)
         asked = self._side(TEST, self.settings.calls)
         with tuned(
             self.loaded,
@@ -216,6 +216,11 @@ class _Bench:
     def _side(self, side: str, most: int | None = None) -> list[Example]:
         most = self.settings.most_train if most is None else most
         return examples(self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens)
+
+
+def recipe_of(settings: ProbeSettings, share: float) -> Recipe:
+    """Return the recipe with its part of the seconds of a task."""
+    return replace(settings.recipe, seconds=share * settings.seconds)
 
 
 def _training(done: Tuned, cut: int) -> Training:
