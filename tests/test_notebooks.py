@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HOW = "**How to read it.**"
 NAMES = ("LOGS", "SAMPLING_RATE", "ASSUME_MODEL", "RUN")
+OWN_NAMES = {"07_pilot_and_tune": ("RECORDED", "ENDPOINT", "MODEL", "TUNE_SECONDS")}
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -40,7 +41,8 @@ def test_a_notebook_opens_with_a_question_and_then_its_parameters(path: Path) ->
     assert re.fullmatch(r"# [^\n]+\?", cells[0].source.splitlines()[0])
     assert "\n> " in cells[0].source, "it says what the reader will hold at the end"
     assert tagged(cells, "parameters") == [1]
-    assert [line.split(" = ")[0] for line in cells[1].source.splitlines()] == [*NAMES]
+    named = [line.split(" = ")[0] for line in cells[1].source.splitlines()]
+    assert named == [*NAMES, *OWN_NAMES.get(path.stem, ())]
     assert all("  # " in line for line in cells[1].source.splitlines()), "each parameter says what it is"
 
 
@@ -251,3 +253,59 @@ def test_model_savings_takes_a_small_log_and_one_without_times_or_prices(tmp_pat
     write_log(tmp_path / "bare" / "own.jsonl", 20, no_prompts=True, no_times=True, no_prices=True)
     said = shown(executed("05_model_savings", tmp_path, LOGS="bare", RUN="other"))
     assert "Tasks valued: 0;" in said
+
+
+@pytest.mark.slow
+def test_pilot_and_tune_moves_the_belief_by_a_recorded_log_and_says_that_nothing_was_tuned(tmp_path: Path) -> None:
+    notebook = executed("07_pilot_and_tune", tmp_path)
+    said = shown(notebook)
+    assert "have a recorded answer of stand-in-8b" in said
+    assert re.search(r"At 240: 9\d\.\d% acceptable", said)
+    assert "After: shown, grade A" in said
+    assert "Nothing was tuned: set TUNE_SECONDS" in said
+    assert "Answers graded: 240; tuned: no." in said
+    assert "What the answers move in" in shown(notebook, "application/vnd.plotly.v1+json")
+    assert [path.name for path in (tmp_path / "runs" / "pilot" / "pilots").rglob("*.*")] == ["recorded.parquet"]
+
+
+@pytest.mark.slow
+def test_pilot_and_tune_takes_a_small_log_and_one_without_answers(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 50, no_prices=True)
+    said = shown(executed("07_pilot_and_tune", tmp_path, LOGS="own.jsonl"))
+    assert "Nothing was asked." in said
+    assert "fewer than 30 sessions" in said
+    assert "Answers graded: 0; tuned: no." in said
+    (tmp_path / "bare").mkdir()
+    write_log(tmp_path / "bare" / "own.jsonl", 20, no_prompts=True, no_times=True, no_prices=True)
+    assert "there is nothing to estimate" in shown(executed("07_pilot_and_tune", tmp_path, LOGS="bare", RUN="other"))
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_pilot_and_tune_tunes_a_real_small_model(tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    said = shown(executed("07_pilot_and_tune", tmp_path, TUNE_SECONDS=45))
+    assert "tuned on" in said
+    assert "zero-shot" in said
+    assert "Answers graded: 240; tuned: yes." in said
+
+
+@pytest.mark.slow
+def test_add_a_log_format_goes_from_an_unread_export_to_calls_by_a_reader_of_ones_own(tmp_path: Path) -> None:
+    said = shown(executed("90_add_a_log_format", tmp_path))
+    assert re.search(r"conversations\.jsonl\s+┆ not recognised", said)
+    assert re.search(r"calls by the mapping\s+┆ 40", said)
+    assert "79 calls, all accounted for; 0 refused." in said
+    draft = (tmp_path / "our_reader.py").read_text(encoding="utf-8")
+    (tmp_path / "our_reader.py").write_text(draft.replace("or []:", "or []:\n        turn['gone']"), encoding="utf-8")
+    with pytest.raises(Exception, match="KeyError, line 13"):
+        executed("90_add_a_log_format", tmp_path)
+
+
+@pytest.mark.slow
+def test_add_a_log_format_leaves_a_log_that_is_read_as_it_is(tmp_path: Path) -> None:
+    write_log(tmp_path / "own.jsonl", 50)
+    said = shown(executed("90_add_a_log_format", tmp_path, LOGS="own.jsonl", ASSUME_MODEL="gpt-4o"))
+    assert "there is nothing to add" in said
+    assert "50 calls, all accounted for; 1 refused." in said
+    assert not (tmp_path / "our_reader.py").exists()

@@ -59,20 +59,45 @@ def belief_chart(one: OneTask | Words) -> Figure | Words:
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.16, subplot_titles=titles)
     figure.update_annotations(x=0, xanchor="left", font={"size": 14, "color": _INK})
     for row, verdict in enumerate((judged.swap, judged.tuned), 1):
-        _add_mode(figure, row, verdict, judged)
+        _add_mode(figure, row, prior_of(verdict, judged), verdict.posterior, judged)
         _add_bars(figure, row, one)
-    figure.update_layout(**chart_layout(shorten(f"What we believe of {name_of(one.record)}", _NAME), _KEY))
+    _lay_out(figure, f"What we believe of {name_of(one.record)}", "this log")
+    return figure
+
+
+def moved_chart(before: OneTask | Words, after: OneTask | Words) -> Figure | Words:
+    """Draw what is believed of A before a pilot or a probe and after it, in both modes.
+
+    :param before: The task as it was looked at before.
+    :param after: The same task, looked at again.
+    """
+    if isinstance(before, Words) or isinstance(after, Words):
+        return before if isinstance(before, Words) else after
+    from plotly.subplots import make_subplots
+
+    was, judged = before.belief.judged, after.belief.judged
+    titles = [plain(_mode_title(mode, judged)) for mode in MODES]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.16, subplot_titles=titles)
+    figure.update_annotations(x=0, xanchor="left", font={"size": 14, "color": _INK})
+    for row, (old, new) in enumerate(((was.swap, judged.swap), (was.tuned, judged.tuned)), 1):
+        _add_mode(figure, row, old.posterior, new.posterior, judged, than="these answers")
+        _add_bars(figure, row, after)
+    _lay_out(figure, f"What the answers move in {name_of(after.record)}", "these answers")
+    return figure
+
+
+def _lay_out(figure: Figure, title: str, than: str) -> None:
+    figure.update_layout(**chart_layout(shorten(title, _NAME), _KEY.format(than=than)))
     figure.update_layout(barmode="overlay", bargap=0, showlegend=False, margin={"t": 104, "l": 50, "r": 24, "b": 50})
     figure.update_xaxes(range=[-0.005, 1.005], tickformat=".0%", showgrid=False, showticklabels=True)
     figure.update_xaxes(title={"text": "A: share of the next answers that would be acceptable"}, row=2)
     figure.update_yaxes(visible=False)
-    return figure
 
 
 _KEY = (
-    f'<span style="color:{_SOFT}">- - -</span> before this log &nbsp; '
-    f'<span style="color:{_MEETS}">■</span> after it, and good enough &nbsp; '
-    f'<span style="color:{_SHORT}">■</span> after it, and too low &nbsp; '
+    f'<span style="color:{_SOFT}">- - -</span> before {{than}} &nbsp; '
+    f'<span style="color:{_MEETS}">■</span> after, and good enough &nbsp; '
+    f'<span style="color:{_SHORT}">■</span> after, and too low &nbsp; '
     f'<span style="color:{_NEEDED}">┃</span> what parity asks for'
 )
 
@@ -84,9 +109,11 @@ def _mode_title(mode: str, judged: Judged) -> str:
     return f"{MODES[mode]}: {percent(verdict.posterior.p_parity)} chance of parity ({words})"
 
 
-def _add_mode(figure: Figure, row: int, verdict: ModeVerdict, judged: Judged) -> None:
+def _add_mode(
+    figure: Figure, row: int, old: Posterior, new: Posterior, judged: Judged, *, than: str = "this log"
+) -> None:
     middles = (np.arange(BINS) + 0.5) / BINS
-    before, after = drawn(prior_of(verdict, judged)), drawn(verdict.posterior)
+    before, after = drawn(old), drawn(new)
     figure.update_yaxes(range=[0, _HEADROOM * max(before.max(), after.max())], row=row, col=1)
     meets = middles >= judged.target.point
     figure.add_bar(
@@ -94,7 +121,7 @@ def _add_mode(figure: Figure, row: int, verdict: ModeVerdict, judged: Judged) ->
         y=after,
         width=1 / BINS,
         marker={"color": [_MEETS if good else _SHORT for good in meets], "line": {"width": 0}},
-        hovertemplate="A about %{x:.1%}: %{y:.1%} after this log<extra></extra>",
+        hovertemplate=f"A about %{{x:.1%}}: %{{y:.1%}} after {than}<extra></extra>",
         row=row,
         col=1,
     )
@@ -103,7 +130,7 @@ def _add_mode(figure: Figure, row: int, verdict: ModeVerdict, judged: Judged) ->
         y=before,
         mode="lines",
         line={"color": _SOFT, "width": 2, "dash": "dash"},
-        hovertemplate="A about %{x:.1%}: %{y:.1%} before this log<extra></extra>",
+        hovertemplate=f"A about %{{x:.1%}}: %{{y:.1%}} before {than}<extra></extra>",
         row=row,
         col=1,
     )

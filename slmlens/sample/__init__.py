@@ -5,6 +5,7 @@ and reserved numbers and domains.
 """
 
 from slmlens.sample.choose import logs_or_sample
+from slmlens.sample.second import STAND_IN, recorded_or_sample
 from slmlens.sample.write import DAYS, LOGS, START, SampleTruth, write_sample
 
-__all__ = ["DAYS", "LOGS", "START", "SampleTruth", "logs_or_sample", "write_sample"]
+__all__ = ["DAYS", "LOGS", "STAND_IN", "START", "SampleTruth", "logs_or_sample", "recorded_or_sample", "write_sample"]

@@ -81,7 +81,7 @@ def write_sample(out: Path, *, seed: int = SEED, calls: int = CALLS) -> SampleTr
     lines = _lines(seed, calls)
     (out / LOGS).mkdir(parents=True, exist_ok=True)
     for name in _FILES.values():
-        _write_gzip(
+        write_gzip(
             out / LOGS / name, (json.dumps(line.record, ensure_ascii=False) for line in lines if line.file == name)
         )
     tasks = _tasks(lines)
@@ -94,21 +94,30 @@ def write_sample(out: Path, *, seed: int = SEED, calls: int = CALLS) -> SampleTr
 
 def _lines(seed: int, calls: int) -> list[_Line]:
     """Return the lines of both exports in the order of their files: by day and step, as gateways flush them."""
-    shop = load_shop()
-    sizes = {name: max(1, round(share * calls)) for name, share in _SHARES.items()}
-    support = draw_support(shop, _random(seed, "support"), START, DAYS, sizes["cases"], sizes["reviews"])
-    ops = draw_ops(shop, _random(seed, "ops"), START, DAYS, sizes)
-    failing = with_failures(_random(seed, "failures"), [*support, *ops])
-    kept = [call for call in failing if START <= call.at < START + dt.timedelta(days=DAYS)]
-    kept.sort(key=lambda call: (call.step.service, call.at.date(), call.task, call.at, call.session))
-    rng = _random(seed, "exports")
+    shop, rng = load_shop(), random_of(seed, "exports")
     return [
         _Line(call, gateway_record(shop, rng, call) if call.step.service == SUPPORT else assistant_record(rng, call))
-        for call in kept
+        for call in drawn_calls(seed, calls)
     ]
 
 
-def _random(seed: int, part: str) -> Random:
+def drawn_calls(seed: int, calls: int) -> list[Call]:
+    """Return the calls of the sample in the order of its files.
+
+    :param seed: Seed of the sample.
+    :param calls: About how many calls to draw.
+    """
+    shop = load_shop()
+    sizes = {name: max(1, round(share * calls)) for name, share in _SHARES.items()}
+    support = draw_support(shop, random_of(seed, "support"), START, DAYS, sizes["cases"], sizes["reviews"])
+    ops = draw_ops(shop, random_of(seed, "ops"), START, DAYS, sizes)
+    failing = with_failures(random_of(seed, "failures"), [*support, *ops])
+    kept = [call for call in failing if START <= call.at < START + dt.timedelta(days=DAYS)]
+    return sorted(kept, key=lambda call: (call.step.service, call.at.date(), call.task, call.at, call.session))
+
+
+def random_of(seed: int, part: str) -> Random:
+    """Return the random numbers of one part of the sample."""
     return Random(f"{seed}/{part}")  # noqa: S311 a sample, not a secret
 
 
@@ -161,6 +170,7 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _write_gzip(path: Path, lines: Iterable[str]) -> None:
+def write_gzip(path: Path, lines: Iterable[str]) -> None:
+    """Write lines as gzip, the same bytes for the same lines."""
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=9, mtime=0) as file:
         file.writelines(f"{line}\n".encode() for line in lines)
