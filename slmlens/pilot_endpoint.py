@@ -126,8 +126,9 @@ class AtEndpoint:
         key = "with your key" if address.key else "without a key"
         leaves = "stay on this machine: they go" if address.on_this_machine else "are sent"
         cost = "cost unknown: no price of it is known" if self.price is None else self._cost(tokens, out, self.price)
+        name = reported_name(self.model.model)
         return (
-            f"{n} prompts, {what}, about {tokens:,} tokens, {leaves} to {self.model.model} at {address.host}, {key}; "
+            f"{n} prompts, {what}, about {tokens:,} tokens, {leaves} to {name} at {address.host}, {key}; "
             f"{cost}. The present model's answers are not sent. Grades are kept, answers are not."
         )
 
@@ -226,13 +227,28 @@ def asked_at_endpoint(
     :raises EndpointError: If the endpoint can't be asked; grades so far are kept.
     """
     address = address_of(url, option="--endpoint")
-    slm = graded_name(drawn, model)
+    slm = graded_name(drawn, reported_name(model))
     raw = None if from_source is None else raw_of(drawn, from_source)
     pilot = at_endpoint(drawn, address, model, slm=slm, mode=mode, asking=asking or Asking(), raw=raw)
     if say is not None and pilot.questions:
         say(pilot.leaving_in_words())
     keep_sample(drawn)
     return pilot, pilot.asked(step)
+
+
+def reported_name(model: str) -> str:
+    """Return the name for reports of a model at an endpoint.
+
+    A server of a folder's model calls it by the folder's path, which is shown nowhere; a catalogue's model goes by its
+    name there, also where the endpoint has its owner before it.
+    """
+    from slmlens.savings.catalogue import small_models
+
+    plain = model.replace("\\", "/").rstrip("/")
+    last = plain.rpartition("/")[2]
+    is_path = plain.startswith(("/", "~", ".")) or plain[1:2] == ":"
+    known = {one.name.casefold() for one in small_models()}
+    return last if is_path or last.casefold() in known else model
 
 
 def at_endpoint(
