@@ -49,6 +49,8 @@ ROOF = {
     "pilot_grading",
     "pilot_endpoint",
     "pilot_source",
+    "pilot_page",
+    "recorded_pilots",
     "asking",
     "asking_price",
     "lab",
