@@ -107,11 +107,31 @@ def guess_mapping(record: Record) -> dict[str, str]:
 
     :param record: One record.
     """
+    found = likely_fields(record)
+    return found if "prompt" in found else {}
+
+
+def likely_fields(record: Record) -> dict[str, str]:
+    """Return what the keys of a record seem to hold, by the names of a mapping: those on top, then those one deeper.
+
+    :param record: One record, or a part of one.
+    """
+    found = _named_alike(record)
+    bodies = {found.get("prompt"), found.get("answer")}
+    for key, value in record.items():
+        inner = decoded(value)
+        if isinstance(inner, dict) and key not in bodies:
+            for name, path in _named_alike(inner).items():
+                found.setdefault(name, f"{key}.{path}")
+    if "latency_ms" in found:
+        found.pop("latency_s", None)
+    return found
+
+
+def _named_alike(record: Record) -> dict[str, str]:
     named = {snake(key).replace(" ", "_"): key for key in record}
     found = {name: next((named[one] for one in likely if one in named), None) for name, likely in _LIKELY.items()}
-    if found["latency_ms"]:
-        found["latency_s"] = None
-    return {name: key for name, key in found.items() if key is not None} if found["prompt"] else {}
+    return {name: key for name, key in found.items() if key is not None}
 
 
 def in_words(mapping: Mapping[str, str]) -> str:
