@@ -298,7 +298,7 @@ def test_add_a_log_format_goes_from_an_unread_export_to_calls_by_a_reader_of_one
     assert "79 calls, all accounted for; 0 refused." in said
     draft = (tmp_path / "our_reader.py").read_text(encoding="utf-8")
     (tmp_path / "our_reader.py").write_text(draft.replace("or []:", "or []:\n        turn['gone']"), encoding="utf-8")
-    with pytest.raises(Exception, match="KeyError, line 13"):
+    with pytest.raises(Exception, match="KeyError, line 12"):
         executed("90_add_a_log_format", tmp_path)
 
 

@@ -74,9 +74,9 @@ def mapped_look(logs: Paths, mapping: dict[str, str]) -> Grid:
         return Grid(pl.DataFrame(), empty=str(cause))
     rows = [("records", calls.files.get_column("records").sum()), ("calls by the mapping", calls.calls.height)]
     key = calls_at(_record(logs))
-    lists = [one[key] for _, _, head in _seen(logs) for one in head if isinstance(one.get(key), list)] if key else []
-    if lists:
-        rows.append((f"entries of {key} in the first {len(lists)} records", sum(map(len, lists))))
+    if key is not None:
+        lists = [found for _, _, head in _seen(logs) for one in head if isinstance(found := one.get(key), list)]
+        rows.append((f"entries of {key} in the first {len(lists)} records", sum(len(listed) for listed in lists)))
     return Grid(pl.DataFrame(rows, schema=["what", "number"], orient="row"), numbers=["number"], strong="what")
 
 
