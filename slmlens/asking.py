@@ -274,7 +274,7 @@ class AskedModel:
         if code < 500:  # noqa: PLR2004 - 4xx: the request; 5xx: the server
             return self._broken(
                 f"it refuses a request as it is ({told})",
-                "check --model, and see its log; a prompt that it can't take can be marked as failed in a file (--answers)",
+                "check --model, and see its log; a prompt that it can't take can be marked as failed in a file",
             )
         return self._broken(f"it failed ({told})", "try again later")
 
