@@ -21,6 +21,7 @@ from slmlens.reporting.task_records import bucket
 from slmlens.reporting.text import counted, percent, sentence
 from slmlens.results import Plan
 from slmlens.suitability.answers import WHOLE
+from slmlens.suitability.assess import GRADED_SOURCES
 from slmlens.suitability.belief import Belief, belief_of
 from slmlens.suitability.intervals import Share
 from slmlens.suitability.judge import LOOP_STEPS, Judged, ModeVerdict, known_ceiling
@@ -38,6 +39,7 @@ NONE_TO_SHOW = "No task of this log has an answer to look at: there is nothing t
 _LISTED = 8
 _SMALL_P = 0.001
 _ROUNDING = 1e-6
+_PROBE_NUMBERS = ("later sessions", "unseen wordings", "constant", "by chance")
 _EDITABLE = "a judgement: the sliders below move it"
 
 
@@ -50,6 +52,7 @@ class OneTask:
     :param verdict: Its row of ``VerdictsTable``.
     :param summary: Of the whole log.
     :param named: Enough subjects share its answers that fields may be named.
+    :param graded: Its rows of ``EvidenceTable`` for small models whose answers were graded.
     """
 
     belief: Belief
@@ -57,6 +60,7 @@ class OneTask:
     verdict: Json
     summary: Json
     named: bool
+    graded: Sequence[Json] = ()
 
     def __repr__(self) -> str:
         return repr(self._words())
@@ -104,7 +108,8 @@ def look_at(plan: Plan, summary: Json, task: str | None = None) -> OneTask | Wor
     verdict = plan.verdicts.verdicts.row(by_predicate=own, named=True)
     n_subjects = plan.tasks.tasks.filter(own).item(0, "n_subjects")
     belief = belief_of(plan.verdicts, record["task_id"])
-    return OneTask(belief, record, verdict, summary, named=n_subjects >= K_SHOW)
+    graded = plan.verdicts.evidence.filter(own & pl.col("source").is_in(GRADED_SOURCES)).drop_nulls("agreement")
+    return OneTask(belief, record, verdict, summary, named=n_subjects >= K_SHOW, graded=graded.to_dicts())
 
 
 def _wanted(records: Sequence[Json], task: str) -> Json:
@@ -204,13 +209,17 @@ def _skill_rows(target: Target, height: float) -> list[tuple[str, str, str]]:
 
 
 def probes_grid(one: OneTask | Words) -> Grid | Words:
-    """Return what cheap stand-ins for a model reached on calls they had not seen, beside the constant and the null."""
+    """Return what models and their cheap stand-ins reached on calls they had not seen, beside constant and null.
+
+    A model that was tuned here was graded on later sessions and unseen wordings at once.
+    """
     if isinstance(one, Words):
         return one
     probed = one.belief.seen.probed
+    rows = [_graded(row) for row in one.graded]
     if probed is None:
-        return Words("No probe ran: too few calls or sessions have a usable answer.")
-    rows = []
+        none = Words("No probe ran: too few calls or sessions have a usable answer.")
+        return Grid(pl.DataFrame(rows), numbers=_PROBE_NUMBERS, strong="probe") if rows else none
     for at, (name, student) in enumerate(sorted(probed.students.items()), 1):
         on = "the answer" if name == WHOLE else f"the field {name}" if one.named else f"field {at}"
         rows.append(_probe(f"classifier: {on}", student.time, student.group, student.constant, student.null_p))
@@ -224,10 +233,19 @@ def probes_grid(one: OneTask | Words) -> Grid | Words:
         rows.append(_probe("the nearest prompt's answer", copied.time, copied.group, copied.constant, copied.null_p))
     return Grid(
         pl.DataFrame(rows),
-        numbers=("later sessions", "unseen wordings", "constant", "by chance"),
+        numbers=_PROBE_NUMBERS,
         strong="probe",
         empty="No probe applies to answers of this kind: only what other tasks taught is known of it.",
     )
+
+
+def _graded(row: Json) -> dict[str, object]:
+    tuned, value = row["mode"] == "tuned", row["agreement"]
+    ends = (value if row[end] is None else row[end] for end in ("lo90", "hi90"))
+    share = Share(value, *ends, row["n"], row["n_units"], float(row["n"]))
+    name = f"{row['slm'] or 'a small model'}, {'tuned on this task' if tuned else 'as it is'}"
+    unseen = share if tuned and row["source"] == "slm_probe" else None
+    return _probe(name, share, unseen, row["constant"], row["null_p"])
 
 
 def _probe(

@@ -95,6 +95,15 @@ def test_probes_stand_beside_constant_and_null_and_more_examples_are_drawn(
     assert differences(one) == []
 
 
+def test_a_tuned_model_stands_before_its_stand_ins_beside_the_same_constant() -> None:
+    _, one = looked_at(tickets(sessions=1), probes=[graded(0.5, 60, "tuned")])
+    grid = probes_grid(one)
+    assert isinstance(grid, Grid)
+    names = grid.frame.get_column("probe").to_list()
+    assert names[:2] == ["Granite, tuned on this task", "classifier: the answer"]
+    assert grid.frame.item(0, "later sessions").startswith("50 %")
+
+
 def test_a_verdict_that_is_not_the_one_of_the_run_is_found_out(learnable: tuple[sl.Tasks, OneTask]) -> None:
     from dataclasses import replace
 

@@ -15,6 +15,7 @@ def planned(slm: str):
     return plan(verdicts, overrides=FAULTLESS, today=TODAY, draws=200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slm", "priced"),
     [
