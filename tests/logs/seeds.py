@@ -229,6 +229,42 @@ def _openai_chat_dataset() -> list[dict[str, object]]:
                 said,
             ]
         },
+        *_training_sets(),
+    ]
+
+
+def _training_sets() -> list[dict[str, object]]:
+    said = {"role": "assistant", "content": MAIL}
+    called = json.dumps({"name": "send", "arguments": {"to": MAIL}})
+    return [
+        {"id": 1, "conversations": [{"from": "human", "value": MAIL}, {"from": "function_call", "value": called}]},
+        {"prompt": MAIL, "chosen": [*_CHAT, said], "rejected": MAIL, "model": "gpt-4o"},
+        {"input": {"messages": _CHAT, "tools": _TOOLS}, "preferred_output": [said], "non_preferred_output": [said]},
+    ]
+
+
+def _stored_completions() -> list[dict[str, object]]:
+    stored = {**_COMPLETION, "request_id": "req_1", "metadata": {"session_id": MAIL, "team": MAIL}, "tools": _TOOLS}
+    asked = {"id": "chatcmpl-1-0", "role": "user", "content": MAIL, "content_parts": [{"type": "text", "text": MAIL}]}
+    page = {"object": "list", "first_id": MAIL, "has_more": False}
+    return [stored, asked, {**page, "data": [{**stored, "id": "chatcmpl-2"}]}, {**page, "data": [asked]}]
+
+
+def _autogen() -> list[dict[str, object]]:
+    team = "0c8f4d3e-1111-4222-8333-abcdefabcdef"
+    agent = f"{MAIL}_{team}/{team}"
+    counts = {"prompt_tokens": 30, "completion_tokens": 4}
+    said = f"ChatCompletion(id='c7', choices=[Choice(message=ChatCompletionMessage(content='{MAIL}'))], usage=None)"
+    row = {"invocation_id": "i", "client_id": 1, "wrapper_id": 2, "source_name": MAIL, "is_cached": 0, "cost": 0.01,
+           "start_time": "2026-09-01 10:00:00.5", "end_time": "2026-09-01 10:00:02.5", "thread_id": 7}  # fmt: skip
+    return [
+        {"type": "LLMCall", "messages": _CHAT, "tools": _TOOLS, "response": _COMPLETION, "agent_id": agent, **counts},
+        {"type": "LLMStreamStart", "messages": _CHAT, "agent_id": agent},
+        {"type": "LLMStreamEnd", "response": {"content": MAIL}, "agent_id": agent, **counts},
+        {"type": "ToolCall", "tool_name": "send", "arguments": {"to": MAIL}, "result": MAIL, "agent_id": agent},
+        {"wrapper_id": 2, "session_id": MAIL, "json_state": MAIL, "timestamp": "2026-09-01 10:00:00", "thread_id": 7},
+        {**row, "request": {"model": "gpt-4o", "messages": _CHAT}, "response": said},
+        {**row, "session_id": MAIL, "request": json.dumps({"messages": _CHAT}), "response": json.dumps(_COMPLETION)},
     ]
 
 
@@ -518,6 +554,7 @@ def _phoenix() -> list[dict[str, object]]:
 
 SEEDS = {
     "atif": _atif(),
+    "autogen": _autogen(),
     "bedrock": _bedrock(),
     "claude_code": _claude_code(),
     "inspect_ai": _inspect_ai(),
@@ -535,6 +572,7 @@ SEEDS = {
     "otlp": _otlp(),
     "phoenix": _phoenix(),
     "smolagents": _smolagents(),
+    "stored_completions": _stored_completions(),
     "swe_agent": _swe_agent(),
     "tau_bench": _tau_bench(),
     "vcr": _vcr(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 
 from slmlens.logs.read import read_calls
 from tests.logs.conftest import PlainRedactor, only, pair, texts
@@ -165,3 +166,80 @@ def test_a_response_span_is_completed_by_the_content_an_application_wrote_beside
     assert [stored[one] for one in call["message_ids"]] == [("system", "You lend books."), ("user", "In?")]
     assert (call["step"], call["model"], call["input_tokens"]) == ("Librarian", "gpt-4.1", 9)
     assert call["tool_names_offered"] == ["find_book"]
+
+
+ASKED = {"role": "user", "content": "Is it in?"}
+SAID = {"role": "assistant", "content": "It is."}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [ASKED, SAID]},
+        {"prompt_id": "p", "split": "train", "messages": [ASKED, SAID]},
+        {"conversation_id": "c", "language": "English", "conversation": [ASKED, SAID]},
+        {"id": "s", "conversations": [{"from": "human", "value": "Is it in?"}, {"from": "gpt", "value": "It is."}]},
+        {"prompt": "Is it in?", "chosen": "It is.", "rejected": "No idea."},
+        {"prompt": "Is it in?", "chosen": [ASKED, SAID], "rejected": [ASKED, {**SAID, "content": "No idea."}]},
+        {"prompt": [ASKED], "chosen": [SAID], "rejected": [{**SAID, "content": "No idea."}]},
+        {"input": {"messages": [ASKED]}, "preferred_output": [SAID], "non_preferred_output": [SAID]},
+    ],
+    ids=["openai", "hub", "named", "sharegpt", "texts", "whole", "apart", "openai's preferences"],
+)
+def test_a_training_sets_answer_is_a_call_and_a_rejected_answer_is_none(read, record):
+    calls = read(record)
+    call = only(calls)
+    stored = texts(calls)
+    assert calls.files["format"].item() == "openai_chat_dataset"
+    assert [stored[one] for one in call["message_ids"]] == [("user", "Is it in?")]
+    assert stored[call["answer_id"]] == ("assistant", "It is.")
+    assert "No idea." not in calls.messages["text"].to_list()
+
+
+def test_a_function_that_sharegpt_calls_is_a_tool_call(read):
+    told = [
+        {"from": "human", "value": "Where is 7?"},
+        {"from": "function_call", "value": '{"name": "find", "arguments": {"parcel": 7}}'},
+        {"from": "observation", "value": "Gent"},
+        {"from": "gpt", "value": "In Gent."},
+    ]
+    calls = read({"conversations": told})
+    assert sorted(calls.calls["message_ids"].list.len()) == [1, 3]
+    assert calls.calls["tool_calls"].list.len().sum() == 1
+    assert ("tool", "Gent") in texts(calls).values()
+
+
+def test_a_log_of_calls_is_no_training_set(read):
+    calls = read({"messages": [ASKED, SAID, ASKED], "response": "Yes.", "model": "gpt-4o"})
+    assert calls.files["format"].item() == "openai_pairs"
+
+
+COMPLETION = {
+    **pair("?", "It is.")["response"], "id": "chatcmpl-AyP", "request_id": "req_1", "input_user": None,
+    "metadata": {"session_id": "s1", "step": "answer"}, "tools": None,
+}  # fmt: skip
+STORED = [{"id": f"chatcmpl-AyP-{n}", "name": None, "content_parts": None, **one} for n, one in enumerate([ASKED] * 2)]
+
+
+def page(records):
+    return {"object": "list", "data": records, "first_id": records[0]["id"], "has_more": False}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [[COMPLETION, *STORED], [*reversed(STORED), COMPLETION], [page([COMPLETION]), page(STORED)]],
+    ids=["rows", "messages first", "pages"],
+)
+def test_a_stored_completion_is_joined_to_its_messages(read, records):
+    calls = read(*records)
+    call = only(calls)
+    assert calls.files.select("format", "records", "calls", "other").row(0) == ("stored_completions", 3, 1, 2)
+    assert len(call["message_ids"]) == 2
+    assert (call["step"], call["input_tokens"], call["status"]) == ("answer", 20, "ok")
+    assert call["session_id"] is not None
+
+
+def test_stored_completions_alone_are_calls_without_prompts_and_a_note_says_what_to_fetch(read):
+    calls = read(page([COMPLETION]))
+    assert only(calls)["message_ids"] is None
+    assert any("/messages" in note for note in calls.notes)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from slmlens.logs.formats import (
     atif,
+    autogen,
     bedrock,
     claude_code,
     inspect_ai,
@@ -26,6 +27,7 @@ from slmlens.logs.formats import (
     otlp,
     phoenix,
     smolagents,
+    stored_completions,
     swe_agent,
     tau_bench,
     vcr,
@@ -48,6 +50,7 @@ FORMATS: tuple[Format, ...] = (
     openhands.FORMAT,
     inspect_ai.FORMAT,
     atif.FORMAT,
+    autogen.FORMAT,
     langfuse.FORMAT,
     langsmith.FORMAT,
     litellm.FORMAT,
@@ -56,6 +59,7 @@ FORMATS: tuple[Format, ...] = (
     openai_agents.FORMAT,
     openai_batch.FORMAT,
     claude_code.FORMAT,
+    stored_completions.FORMAT,
     openai_chat_dataset.FORMAT,
     openai_pairs.FORMAT,
 )

@@ -109,6 +109,7 @@ class Format:
     :param batch: Keys of requests and answers that are logged apart; None where they stand together.
     :param whole: Yields, of all records of a file, the position of each that holds a call, and the call; None where
         records are read one by one.
+    :param verified: False where the layout is that of a documentation or a source, since no real export was at hand.
     :param switches: A name of :data:`GAPS` -> what to set in the tool so that the log has it, as sentences; where
         nothing can be set, the text says so. A gap that the tool can't have is left out.
     """
@@ -128,4 +129,5 @@ class Format:
     span: Callable[[Record], Span] | None = None
     batch: Batch | None = None
     whole: Callable[[list[Record]], Iterable[tuple[int, Record]]] | None = None
+    verified: bool = True
     switches: Mapping[str, str] = field(default_factory=dict)

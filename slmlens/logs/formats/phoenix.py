@@ -32,5 +32,6 @@ FORMAT = Format(
     prompt_setting="leave OPENINFERENCE_HIDE_INPUTS unset",
     parts=lambda row: iter((row,)),
     span=read_row,
+    verified=False,
     switches=_SWITCHES,
 )
