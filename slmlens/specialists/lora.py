@@ -136,7 +136,7 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:  # noqa: ANN40
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         model.save_pretrained(beside, safe_serialization=True, save_embedding_layers=False)
         config = json.loads((Path(beside) / ADAPTER[0]).read_text(encoding="utf-8"))
-        config["base_model_name_or_path"] = base
+        config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
         (Path(beside) / ADAPTER[0]).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         for name in reversed(ADAPTER):
             (Path(beside) / name).replace(folder / name)
@@ -175,9 +175,9 @@ def _train(
 ) -> Tuned:
     schedule, checkpoint = _schedule(loaded, train, validation, recipe, place, mark)
     watch = watch_of(schedule, recipe, place / SCHEDULE, progress)
-    trainer = sft_trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch and its like, on how they are used here
+        warnings.simplefilter("ignore")  # of torch and its like, on what they will rename
+        trainer = sft_trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state
     epochs = state.global_step * recipe.batch / len(train)
