@@ -55,10 +55,10 @@ def print_probe(name: str, tasks: Tasks, found: TaskProbe) -> None:
         print(f"  refused: {found.refused}")
     for one in found.outcomes:
         null = "" if one.null_p is None else f", null p {one.null_p:.3f}"
+        share = f"{one.agreement:.3f} ({one.lo90:.3f} to {one.hi90:.3f}) on {one.n} calls, {one.n_units} units"
         print(
-            f"  {one.way:<9} {one.examples:>4} examples: {one.agreement:.3f} ({one.lo90:.3f} to {one.hi90:.3f}) on {one.n} "
-            f"calls, {one.n_units} units; constant {one.constant or 0:.3f}{null}; {one.seconds:.0f} s, {one.tokens} "
-            f"tokens, {one.unfinished} unfinished, {one.cut} cut",
+            f"  {one.way:<9} {one.examples:>4} examples: {share}; constant {one.constant or 0:.3f}{null}; "
+            f"{one.seconds:.0f} s, {one.tokens} tokens, {one.unfinished} unfinished, {one.cut} cut",
             flush=True,
         )
     if found.training:

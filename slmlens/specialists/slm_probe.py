@@ -33,7 +33,7 @@ from slmlens.suitability.settings import AssessSettings
 
 _FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
 _BASE_SHARE = 0.1  # of the seconds of a task, for each way of asking the untuned model
-_TRAIN_SHARE = 0.6
+_TRAIN_SHARE = 0.55
 
 Progress = Callable[[str, float], None]
 """Takes what is being done (a word of ``STEPS``) and the share of it that is done."""
@@ -44,7 +44,7 @@ STEPS = ("asking", "tuning", "grading")
 class ProbeSettings:
     """How a task is probed. All are judgements.
 
-    :param seconds: Seconds a task may take, about: training gets six tenths, the rest goes to answers.
+    :param seconds: Seconds a task may take, about: training gets a little more than half, answers the rest.
     :param calls: Later calls that are asked, one a recurrence unit as far as they go; 50 make grade A.
     :param base_calls: Of these, how many the untuned model is asked, with and without examples.
     :param shots: Examples in a few-shot prompt.
@@ -63,7 +63,7 @@ class ProbeSettings:
     most_train: int = 480
     most_checked: int = 32
     prompt_tokens: int = 320
-    base_tokens: int = 640
+    base_tokens: int = 512
     curve: tuple[int, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
 
