@@ -286,6 +286,12 @@ def _missing(drawn: Drawn, slm: str, mode: str, most: int) -> list[str]:
     place = "later_position" if mode == TUNED else "position"
     own = graded_so_far(drawn).grades.filter((pl.col("slm") == slm) & (pl.col("mode") == mode))
     counted = drawn.sample.drop_nulls(place).sort(place).filter(pl.col("call_id").is_in(drawn.observed.call_ids))
+    if counted.is_empty():
+        raise SettingError(
+            "none of the prompts is of a later session, and no other counts for a model tuned on this task",
+            where=drawn.task_id,
+            next_step="pilot another task, or take a longer log",
+        )
     left = counted.join(own, on="call_id", how="anti", maintain_order="left").select(place, "call_id").rows()
     reached = [sum(at <= look for at, _ in left) for look in LOOKS]
     n = max((one for one in reached if 0 < one <= most), default=most)

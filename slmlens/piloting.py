@@ -118,15 +118,10 @@ def pilot(
         raise SettingError(f"the mode {mode!r} is unknown", where="mode", next_step=f"choose {' or '.join(MODES)}")
     if (answers or endpoint) and not (model or "").strip():
         raise SettingError("the model that answers is not named", where="model", next_step="name it with --model")
-    if answers is not None and recorded is not None:
+    _check_sources(answers=answers, recorded=recorded, endpoint=endpoint, tune_locally=tune_locally or None)
+    if from_source is not None and endpoint is None:
         raise SettingError(
-            "answers and a recorded log were both given", where="recorded", next_step="import one, then the other"
-        )
-    if tune_locally and (answers is not None or recorded is not None or endpoint is not None):
-        raise SettingError(
-            "a model is tuned here, and answers from elsewhere were named too",
-            where="tune_locally",
-            next_step="do one, then the other",
+            "raw prompts are asked at an endpoint only", where="from_source", next_step="name it with --endpoint"
         )
     at = None if isinstance(run, Tasks) else existing_run(run)
     tasks = run if isinstance(run, Tasks) else stored_tasks(existing_run(run))
@@ -156,6 +151,17 @@ def pilot(
 
 def _hundredths(progress: Callable[[int, int], None]) -> Callable[[float], None]:
     return lambda share: progress(round(100 * share), 100)
+
+
+def _check_sources(**sources: object) -> None:
+    """Refuse more than one source of answers at a time."""
+    named = [name for name, given in sources.items() if given is not None]
+    if len(named) > 1:
+        raise SettingError(
+            f"answers come from {' and from '.join(named)} at once",
+            where=named[-1],
+            next_step="take one, then the other",
+        )
 
 
 def _export(drawn: Drawn) -> Pilot:

@@ -22,7 +22,8 @@ import slmlens as sl
 from slmlens.asking import Asking, Pace
 from slmlens.cli import app
 from slmlens.errors import EndpointError, InputError, MissingExtraError, SettingError
-from slmlens.pilot_endpoint import BLOCK
+from slmlens.pilot_endpoint import BLOCK, reported_name
+from slmlens.pilot_source import fits
 from tests.tasks.chat_server import Response, chat_server
 from tests.tasks.world import answer, log, pair
 from tests.test_piloting import task_of, verdict
@@ -395,3 +396,31 @@ def test_without_the_client_the_command_says_what_to_install(run: Path, monkeypa
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtraError, match=r'pip install "slmlens\[tune\]"'):
         piloted(run, "http://localhost:1/v1")
+
+
+def test_one_source_of_answers_is_taken_at_a_time(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="from answers and from endpoint at once"):
+        piloted(run, "http://localhost:1/v1", answers=tmp_path / "a.jsonl")
+    with pytest.raises(SettingError, match="Name it with --endpoint"):
+        sl.pilot(run, task_of(run), from_source=tmp_path)
+
+
+def test_a_model_goes_by_its_name_whatever_path_or_owner_its_server_puts_before_it() -> None:
+    names = ["/models/Tiny-1B/", "~/Tiny-1B", "C:\\models\\Tiny-1B", "qwen/qwen3-8b", "Qwen3-8B", "me/Tiny-1B"]
+    assert [reported_name(one) for one in names] == [
+        "Tiny-1B",
+        "Tiny-1B",
+        "Tiny-1B",
+        "qwen3-8b",
+        "Qwen3-8B",
+        "me/Tiny-1B",
+    ]
+
+
+def test_values_fit_where_their_placeholders_stand() -> None:
+    hidden = "from <EMAIL:ABCD2345> to <EMAIL:ZZZZ2345>, thanks"
+    assert fits(hidden, "from a@b.at to c@d.at, thanks")
+    assert not fits(hidden, "from a@b.at, thanks")
+    assert not fits(hidden, "from a@b.at to c@d.at, thank")
+    assert not fits("plain", "plain ")
+    assert not fits("a<EMAIL:ABCD2345>a", "a")

@@ -43,6 +43,7 @@ def export_words(tasks: Tasks, task_id: str, sample: pl.DataFrame, *, place: str
         *_HOW,
         f"   A verdict is given at {numbers} answers and at no other number. A prompt passed over counts as wrong.",
         f"2. {command} --answers FILE --model NAME",
+        f"   Or let it ask a model at an OpenAI-compatible endpoint: {command} --endpoint URL --model NAME",
     ]
     if later < n:
         lines.append(
