@@ -155,6 +155,8 @@ def tune(run: Run, one: OneTask | Words, *, seconds: float | None, base: str | N
     :param seconds: Seconds to spend, about; None: nothing is tuned.
     :param base: The model to tune: a folder of transformers, a GGUF file or an id of a hub; None: the default one.
     """
+    from slmlens.specialists.probe_words import probe_words
+
     if isinstance(one, Words):
         return Tuning(None, one.text)
     if seconds is None:
@@ -163,28 +165,16 @@ def tune(run: Run, one: OneTask | Words, *, seconds: float | None, base: str | N
         found = _probed(run, str(one.record["task_id"]), seconds, base)
     except SlmlensError as why:
         return Tuning(None, f"Nothing was tuned. {why}")
-    return Tuning(found, _in_words(found))
+    return Tuning(None if found.refused else found, probe_words(found))
 
 
 def _probed(run: Run, task_id: str, seconds: float, base: str | None) -> TaskProbe:
     from slmlens.pilot_store import stored_tasks
-    from slmlens.specialists.base_models import base_model, load_base
-    from slmlens.specialists.records import dataset_of
-    from slmlens.specialists.slm_probe import ProbeSettings, probe_task
-    from slmlens.specialists.store import place_of
+    from slmlens.probing import probe_tasks
+    from slmlens.specialists.slm_probe import ProbeSettings
 
-    model = base_model(base)
-    dataset = dataset_of(stored_tasks(run), task_id, seed=int(run.manifest["seed"]))
-    folder = place_of(run.folder, task_id, model.name)
-    settings = ProbeSettings(seconds=seconds)
-    return probe_task(dataset, lambda: load_base(model), slm=model.name, settings=settings, folder=folder)
-
-
-def _in_words(found: TaskProbe) -> str:
-    if found.refused is not None or found.training is None:
-        return f"Nothing was tuned. {found.refused}"
-    took = f"{found.training.examples:,} earlier calls in {found.training.seconds:,.0f} s ({found.training.stopped})"
-    return "\n".join([f"{found.slm}, tuned on {took}, and asked on later ones.", *found.notes])
+    (found,) = probe_tasks(stored_tasks(run), base, run=run, only=[task_id], settings=ProbeSettings(seconds=seconds))
+    return found
 
 
 def kept_as_graded(run: Run, asked: Asked) -> bool:

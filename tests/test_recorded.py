@@ -17,10 +17,15 @@ from typer.testing import CliRunner
 import slmlens as sl
 from slmlens.cli import app
 from slmlens.errors import InputError, SettingError
+from slmlens.pilot_page import ask, first_pilot, kept_as_graded, look_again, tune
 from slmlens.pilot_store import stored_tasks
 from slmlens.piloting import Pilot
 from slmlens.recorded_pilots import matches, read_recorded
+from slmlens.reporting.grid import Grid, Words
+from slmlens.reporting.moved import moved_grid
+from slmlens.reporting.one_task import OneTask, differences
 from slmlens.run import open_run
+from slmlens.settings import stored_settings
 from slmlens.suitability.judge import grade_of
 from slmlens.suitability.posterior import Graded, Target, meets_target, posterior_of_a
 from slmlens.suitability.priors import Prior
@@ -290,3 +295,28 @@ def test_small_models_of_mint_answered_the_first_turns_of_gpt_4_only(shared: Pat
     assert max(one.evidence.item(0, "agreement") for one in found.values()) > 0.9
     verdicts = run.read_frame("verdicts")
     assert not verdicts.get_column("evidence").is_in(["shown", "likely"]).any()
+
+
+def test_a_page_writes_prompts_where_nobody_can_be_asked_then_moves_by_a_log(run: Path, tmp_path: Path) -> None:
+    at = open_run(run)
+    set_as = stored_settings(at)
+    plan = sl.plan(sl.assess(stored_tasks(at), run=at, seed=set_as.seed), run=at, settings=set_as)
+    before = first_pilot(plan, sl.report(plan, run=at, settings=set_as))
+    assert isinstance(before, OneTask)
+    written = ask(at, before)
+    assert written.pilot is not None
+    assert len(written.pilot.prompts) == 120
+    assert "Nothing was asked. " in ask(at, before, endpoint="not an address", model=SMALL).words
+    asked = ask(at, before, recorded=second_log(tmp_path / "second", records(SMALL)))
+    after = look_again(at, before)
+    assert isinstance(after, OneTask)
+    assert (before.record["evidence"], after.record["evidence"]) != ("shown", "shown")
+    assert after.record["evidence"] == "shown"
+    assert differences(after) == []
+    assert kept_as_graded(at, asked)
+    moved = moved_grid([("before", before), ("after", after)])
+    assert isinstance(moved, Grid)
+    assert moved.frame.columns == ["of the task", "before", "after"]
+    assert "shown, grade A" in repr(moved)
+    assert "Nothing was tuned" in tune(at, before, seconds=None).words
+    assert isinstance(look_again(at, before, tune(at, before, seconds=None)), Words)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from slmlens.curation.redact import Redaction, new_key
-from slmlens.sample import DAYS, START, SampleTruth, write_sample
+from slmlens.sample import DAYS, STAND_IN, START, SampleTruth, write_sample
 from slmlens.sample.calls import STEPS
+from slmlens.sample.second import write_second_log
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TEXTS = ("truth.csv", "truth.json", "sample.json")
@@ -145,3 +146,34 @@ def _texts(value: object) -> list[str]:
         return [value]
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [text for part in parts for text in _texts(part)]
+
+
+def test_the_second_log_has_the_prompts_of_the_first_and_nearly_its_answers(
+    tmp_path: Path, records: list[tuple[dict[str, str], dict[str, object]]]
+) -> None:
+    place = write_second_log(tmp_path / "a")
+    assert place.read_bytes() == write_second_log(tmp_path / "b").read_bytes()
+    second = [json.loads(line) for line in gzip.decompress(place.read_bytes()).decode().splitlines()]
+    first = [record for row, record in records if row["outcome"] == "ok"]
+    assert [asked_in(one) for one in second] == [asked_in(one) for one in first]
+    assert {body["model"] for one in second for key in BODIES if (body := one.get(key))} == {STAND_IN}
+    same = [said_in(one) == said_in(other) for one, other in zip(second, first, strict=True)]
+    assert 0.97 < sum(same) / len(same) < 0.995
+
+
+BODIES = ("request", "response", "req", "resp")
+
+
+def asked_in(record: dict[str, object]) -> str:
+    body = record.get("request") or record["req"]
+    assert isinstance(body, dict)
+    return json.dumps([body.get("messages"), body.get("instructions"), body.get("input")])
+
+
+def said_in(record: dict[str, object]) -> str:
+    body = record.get("response") or record["resp"]
+    assert isinstance(body, dict)
+    if "output" in body:
+        return json.dumps(body["output"])
+    message = body["choices"][0]["message"]
+    return json.dumps([message["content"], [call["function"] for call in message.get("tool_calls", [])]])
