@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from slmlens.logs import attributes as dialect
@@ -12,7 +12,7 @@ from slmlens.logs.exchange import Body, NotACallError, string
 from slmlens.logs.framework_messages import decoded, tool_list
 from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, TRACE, Span, Values, first, put
 from slmlens.logs.units import count, utc_microseconds
-from slmlens.logs.usage import usage_body
+from slmlens.logs.usage import usage_of_counts
 
 Record = Mapping[str, object]
 
@@ -33,20 +33,31 @@ def is_langfuse(record: Record) -> bool:
     """
     if isinstance(record.get("observations"), list):
         return isinstance(record.get("trace"), dict) or {"id", "timestamp"} <= record.keys()
+    page = _page(record)
+    if page:
+        return is_langfuse(page[0])
     keys = {snake(key) for key in record}
     if "trace_id" in keys and "id" in keys:
         return bool(_OBSERVATION_KEYS & keys) or _is_score(keys)
     return _is_trace(keys)
 
 
+def _page(record: Record) -> list[Record]:
+    """Return the rows of a page of the API; of anything else none."""
+    data = record.get("data") if "meta" in record else None
+    rows = data if isinstance(data, list) else []
+    return [one for one in rows if isinstance(one, dict) and "data" not in one]
+
+
 def parts(record: Record) -> Iterator[Record]:
     """Yield the rows of a record: the trace, then its observations; a row stands for itself.
 
-    :param record: A row, ``{trace, observations}``, or a trace that holds its observations.
+    :param record: A row, a page ``{data, meta}`` of the API, ``{trace, observations}``, or a trace that holds its
+        observations.
     """
     observations = record.get("observations")
     if not isinstance(observations, list):
-        yield record
+        yield from _page(record) or (record,)
         return
     trace = record.get("trace")
     yield trace if isinstance(trace, dict) else {key: one for key, one in record.items() if key != "observations"}
@@ -185,11 +196,7 @@ def _cost(columns: Body) -> object:
 
 
 def _usage(columns: Body) -> Body | None:
-    """Return usage in OpenAI's terms.
-
-    Langfuse's own total of the input is the sum of all keys that hold ``input``: cached and audio tokens stand beside
-    it. Usage that an application sent may count them inside; the logged total tells.
-    """
+    """Return usage in OpenAI's terms, out of details or of the columns that came before them."""
     details = decoded(first(columns, ("usage_details", "usage")))
     counts = {key.lower(): number for key, value in _items(details) if (number := count(value)) is not None}
     legacy = {"input": "input_usage", "output": "output_usage", "total": "total_usage"}
@@ -199,34 +206,11 @@ def _usage(columns: Body) -> Body | None:
             number = count(columns.get(name))
             if key not in counts and number:
                 counts[key] = number
-    base_in = counts.get("input", counts.get("prompt_tokens", counts.get("input_tokens")))
-    base_out = counts.get("output", counts.get("completion_tokens", counts.get("output_tokens")))
-    if not base_in and not base_out:
-        return None
-    cached = _one_of(counts, lambda key: "cache" in key and ("read" in key or "cached" in key))
-    written = _one_of(counts, lambda key: "cache" in key and ("creat" in key or "write" in key))
-    reasoning = _one_of(counts, lambda key: "reasoning" in key)
-    plain = {"input", "prompt_tokens", "input_tokens", "output", "completion_tokens", "output_tokens", "total"}
-    beside_in = sum(n for key, n in counts.items() if "input" in key and key not in plain)
-    beside_out = sum(n for key, n in counts.items() if "output" in key and key not in plain)
-    inside = counts.get("total") == (base_in or 0) + (base_out or 0)
-    return usage_body(
-        inputs=(base_in or 0) + (0 if inside else beside_in),
-        outputs=(base_out or 0) + (0 if inside else beside_out),
-        cached=cached,
-        written=written,
-        reasoning=reasoning,
-        total=counts.get("total"),
-    )
+    return usage_of_counts(counts)
 
 
 def _items(value: object) -> list[tuple[str, object]]:
     return list(value.items()) if isinstance(value, dict) else []
-
-
-def _one_of(counts: dict[str, int], wanted: Callable[[str], bool]) -> int | None:
-    found = [number for key, number in counts.items() if wanted(key)]
-    return max(found) if found else None
 
 
 def _request(columns: Body, attributes: Body, metadata: object) -> Body | None:

@@ -17,6 +17,7 @@ Record = Mapping[str, object]
 _ROLES = {"llm": LLM, "chain": AGENT, "tool": TOOL, "retriever": OTHER, "embedding": OTHER}
 _BATCHES = ("post", "patch")
 _SESSION_KEYS = ("session_id", "thread_id", "conversation_id")
+_PAGE = "runs"
 _COUNTED = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
@@ -25,18 +26,20 @@ def is_langsmith(record: Record) -> bool:
 
     :param record: One row or document.
     """
-    if any(isinstance(record.get(key), list) for key in _BATCHES):
-        return any(_is_run(object_of(one)) for key in _BATCHES for one in _listed(record.get(key)))
+    held = (*_BATCHES, _PAGE)
+    if any(isinstance(record.get(key), list) for key in held):
+        return any(_is_run(object_of(one)) for key in held for one in _listed(record.get(key)))
     return _is_run(record)
 
 
 def parts(record: Record) -> Iterator[Record]:
     """Yield the runs of a record, each before its children; in a batch, each completed by its patches.
 
-    :param record: A run, perhaps with ``child_runs``, or ``{post, patch}``.
+    :param record: A run, perhaps with ``child_runs``, a page ``{runs, cursors}``, or ``{post, patch}``.
     """
-    if _is_run(record):
-        yield from _with_children(record)
+    if _is_run(record) or isinstance(record.get(_PAGE), list):
+        for run in [record] if _is_run(record) else map(object_of, _listed(record[_PAGE])):
+            yield from _with_children(run)
         return
     merged: dict[object, Body] = {}
     for key in _BATCHES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from slmlens.logs.answer_bodies import is_answer_body
 from slmlens.logs.dialects import answer_body, request_body
@@ -22,6 +22,8 @@ _CLIENT_OP = re.compile(
 )
 """Names that Weave's integrations give to the methods of a provider's client."""
 
+_NESTED = frozenset({"inputs", "output", "attributes", "summary"})
+_OF_MODEL = re.compile(r"(summary\.usage|summary\.(?:weave\.)?costs)\.(.+)\.(\w+)")
 _OWNED = ("session", "user", "service", "step")
 
 
@@ -31,6 +33,29 @@ def is_weave(record: Record) -> bool:
     :param record: One row; from a CSV its columns may be flattened.
     """
     return str(record.get("op_name", "")).startswith(_SCHEME) and "trace_id" in record
+
+
+def parts(row: Record) -> Iterator[Record]:
+    """Yield a row with its objects put together again: a CSV has a column for each of their keys, joined by dots.
+
+    :param row: A call.
+    """
+    flat = {key: one for key, one in row.items() if key.partition(".")[0] in _NESTED and "." in key}
+    whole: dict[str, object] = {key: one for key, one in row.items() if key not in flat}
+    for key, one in flat.items():
+        head, *between, last = _levels(key)
+        level = whole.setdefault(head, {})
+        for name in between:
+            level = level.setdefault(name, {}) if isinstance(level, dict) else None
+        if isinstance(level, dict):
+            level[last] = one
+    yield whole
+
+
+def _levels(key: str) -> list[str]:
+    """Return the keys of a column's name; a model's name among them may have dots of its own."""
+    found = _OF_MODEL.fullmatch(key)
+    return [*found[1].split("."), found[2], found[3]] if found else key.split(".")
 
 
 def read_row(row: Record) -> Span:

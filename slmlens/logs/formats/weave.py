@@ -7,7 +7,7 @@ whose call still ran has no answer.
 from __future__ import annotations
 
 from slmlens.logs.formats.declaration import Format
-from slmlens.logs.weave import is_weave, read_row
+from slmlens.logs.weave import is_weave, parts, read_row
 
 # docs.wandb.ai/weave: guides/tracking/tracing (weave.attributes, op names, display_name), guides/tracking/threads
 # (weave.thread), guides/tracking/costs, guides/tracking/redact-pii.
@@ -29,7 +29,7 @@ FORMAT = Format(
     title="W&B Weave calls",
     recognises=is_weave,
     prompt_setting="export calls with their `inputs`",
-    parts=lambda row: iter((row,)),
+    parts=parts,
     span=read_row,
     switches=_SWITCHES,
 )
