@@ -151,6 +151,35 @@ def test_chance_agreement_is_rarely_called_more_than_chance() -> None:
     assert 0.1 <= constant_on(dataset, calls) <= 0.45
 
 
+def test_a_unit_of_many_calls_counts_by_its_calls_and_is_no_more_certain_for_it() -> None:
+    """Fifty later sessions of one call that are answered wrong, and one of fifty whose asked call is right."""
+    rng = random.Random(5)
+    sessions = [f"s{i}" for i in range(150)] + ["long"] * 50
+    rows = [pair(i, wordy(i, rng), COLOURS[i % 4], session, day=i) for i, session in enumerate(sessions)]
+    dataset = dataset_of(tasks_of(rows), "task")
+    asked = examples(dataset, "test", most=dataset.n_units("test"))
+    unit = dict(dataset.frame.select("call_id", "unit").iter_rows())
+    last = max(unit.values())
+    row = evidence(dataset, {one.call_id: one.completion if unit[one.call_id] == last else "no" for one in asked})
+    calls = dataset.frame.filter(pl.col("unit").is_in([unit[one.call_id] for one in asked]))
+    assert row["agreement"] == pytest.approx((calls.get_column("unit") == last).mean())
+    assert row["n_eff"] < 5
+    assert row["lo90"] < 0.2
+
+
+def test_the_recall_of_a_rare_answer_is_that_of_the_probed_model() -> None:
+    rng = random.Random(6)
+    rows = [pair(i, wordy(i, rng), "stop" if i % 25 == 0 else "go", f"s{i}", day=i / 20) for i in range(1_000)]
+    dataset = dataset_of(tasks_of(rows), "task")
+    asked = [one.call_id for one in examples(dataset, "test")]
+    row = evidence(dataset, dict.fromkeys(asked, "go"))
+    assert row["rare_recall"] == 0.0
+    assert row["rare_n"] >= 10
+    few = evidence(dataset, dict.fromkeys(asked[:40], "go"))
+    assert few["rare_recall"] is None
+    assert few["rare_n"] < 10
+
+
 def test_only_the_test_side_is_evidence(names: Tasks) -> None:
     dataset = dataset_of(names, "task")
     trained = examples(dataset, "train")[0]
