@@ -127,8 +127,11 @@ def kept_probe(folder: Path, mark: str) -> TaskProbe | None:
     """Return the result that a folder keeps, of the same calls, model and settings; None: there is none."""
     if not (folder / RESULT).is_file():
         return None
-    facts = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    if facts.pop("mark") != mark:
+    try:
+        facts = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except ValueError:
+        return None  # it was written by halves or by hand: probe again
+    if facts.pop("mark", None) != mark:
         return None
     training = facts.pop("training")
     losses = tuple((step, loss) for step, loss in training["losses"])
