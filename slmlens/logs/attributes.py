@@ -13,6 +13,8 @@ from slmlens.logs.dialects import answer_body, request_body, with_echoed
 from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import chosen, decoded, message, tool_list
 from slmlens.logs.spans import AGENT, LLM, OTHER, TOOL, Values, first, put
+from slmlens.logs.units import count
+from slmlens.logs.usage import usage_of_counts
 
 Attributes = Mapping[str, object]
 
@@ -322,6 +324,16 @@ def _provider_response_id(attributes: Attributes) -> str | None:
     return None
 
 
+def _details(details: object) -> Body | None:
+    """Return usage out of what Langfuse's SDK was given: a provider's own usage, or counts by Langfuse's names."""
+    if not isinstance(details, dict):
+        return None
+    if "prompt_tokens" in details:
+        return details
+    counts = {key.lower(): number for key, value in details.items() if (number := count(value)) is not None}
+    return usage_of_counts(counts)
+
+
 def _usage(attributes: Attributes) -> Body | None:
     usage: Body = {}
     for key, names in _TOKENS.items():
@@ -329,7 +341,7 @@ def _usage(attributes: Attributes) -> Body | None:
         if value is not None:
             usage[key] = value
     if not usage:
-        return None
+        return _details(decoded(attributes.get("langfuse.observation.usage_details")))
     cached, written = first(attributes, _CACHED), first(attributes, _WRITTEN)
     usage["prompt_tokens_details"] = {"cached_tokens": cached, "cache_write_tokens": written}
     usage["completion_tokens_details"] = {"reasoning_tokens": first(attributes, _REASONING)}

@@ -16,8 +16,9 @@ from slmlens.logs import attributes as dialect
 from slmlens.logs.dialects import answer_body
 from slmlens.logs.envelope import envelope_fields, tag_texts
 from slmlens.logs.exchange import NotACallError, string
-from slmlens.logs.framework_messages import message
+from slmlens.logs.framework_messages import decoded, message
 from slmlens.logs.spans import LLM, OTHER, Event, Span, put
+from slmlens.logs.units import utc_microseconds
 
 if TYPE_CHECKING:
     from opentelemetry.proto_json.common.v1.common import AnyValue, KeyValue
@@ -117,6 +118,7 @@ def _span(part: Record) -> Span:
     span.name = parsed.name or None
     put(span.values, "started", "start_time_unix_nano", parsed.start_time_unix_nano or None)
     put(span.values, "ended", "end_time_unix_nano", parsed.end_time_unix_nano or None)
+    put(span.values, "ttft", "ttft_ms", _until_spoken(parsed.start_time_unix_nano, found))
     code = parsed.status.code if parsed.status is not None else None
     span.failed = code is not None and int(code) == _FAILED
     if role == LLM:
@@ -124,6 +126,15 @@ def _span(part: Record) -> Span:
         span.response = dialect.read_response(found)
         _read_span_events(span, parsed)
     return span
+
+
+def _until_spoken(started: int | None, found: Record) -> float | None:
+    """Return the milliseconds from the start to what Langfuse's SDK notes as the first token, in JSON's quotes."""
+    noted = found.get("langfuse.observation.completion_start_time")
+    if noted is None:
+        return None
+    began, spoke = utc_microseconds(started), utc_microseconds(decoded(noted))
+    return (spoke - began) / 1_000 if began is not None and spoke is not None and spoke >= began else None
 
 
 def _read_span_events(span: Span, parsed: ProtoSpan) -> None:

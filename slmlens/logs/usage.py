@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from slmlens.logs.units import count, nano_usd
@@ -10,6 +10,7 @@ from slmlens.logs.units import count, nano_usd
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
 _CACHED = ("cache_read_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
+_PLAIN = frozenset({"input", "prompt_tokens", "input_tokens", "output", "completion_tokens", "output_tokens", "total"})
 _WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens")
 
 
@@ -46,6 +47,35 @@ def usage_body(
         "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
+
+
+def usage_of_counts(counts: Mapping[str, int]) -> dict[str, object] | None:
+    """Return usage in OpenAI's terms out of Langfuse's usage details; None if neither input nor output was counted.
+
+    Langfuse's own total of the input is the sum of all keys that hold ``input``: cached and audio tokens stand beside
+    it. Usage that an application sent may count them inside; the logged total tells.
+
+    :param counts: The details, their keys in small letters.
+    """
+    base_in = counts.get("input", counts.get("prompt_tokens", counts.get("input_tokens")))
+    base_out = counts.get("output", counts.get("completion_tokens", counts.get("output_tokens")))
+    if not base_in and not base_out:
+        return None
+    beside_in = sum(number for key, number in counts.items() if "input" in key and key not in _PLAIN)
+    beside_out = sum(number for key, number in counts.items() if "output" in key and key not in _PLAIN)
+    inside = counts.get("total") == (base_in or 0) + (base_out or 0)
+    return usage_body(
+        inputs=(base_in or 0) + (0 if inside else beside_in),
+        outputs=(base_out or 0) + (0 if inside else beside_out),
+        cached=_largest(counts, lambda key: "cache" in key and ("read" in key or "cached" in key)),
+        written=_largest(counts, lambda key: "cache" in key and ("creat" in key or "write" in key)),
+        reasoning=_largest(counts, lambda key: "reasoning" in key),
+        total=counts.get("total"),
+    )
+
+
+def _largest(counts: Mapping[str, int], wanted: Callable[[str], bool]) -> int | None:
+    return max((number for key, number in counts.items() if wanted(key)), default=None)
 
 
 def with_cached_inside(inputs: int | None, cached: int | None, written: int | None) -> int | None:

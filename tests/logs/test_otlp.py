@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -280,3 +281,36 @@ def test_a_trace_whose_spans_name_two_sessions_is_read_alike_in_any_order(read):
     asked = traces.span(bare, own=3)
     first = read(traces.request(*named, asked)).calls["session_id"]
     assert first.equals(read(traces.request(asked, *named[::-1]), name="other.jsonl").calls["session_id"])
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"prompt_tokens": 90, "prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens": 7,
+         "total_tokens": 97, "completion_tokens_details": {"reasoning_tokens": 2}},
+        {"input": 26, "input_cached_tokens": 64, "output": 5, "output_reasoning_tokens": 2, "total": 97},
+        {"input_tokens": 26, "cache_read_input_tokens": 64, "output_tokens": 7, "output_reasoning_tokens": 0},
+    ],
+    ids=["as OpenAI counts", "as Langfuse counts", "as Anthropic counts"],
+)  # fmt: skip
+def test_a_span_of_langfuses_sdk_has_its_tokens_and_its_first_token(read, details):
+    spoke = datetime.fromtimestamp(traces.START / 1e9 + 0.1, UTC).isoformat().replace("+00:00", "Z")
+    call = only(
+        read(
+            traces.request(
+                traces.span(
+                    {
+                        "langfuse.observation.type": "generation",
+                        "langfuse.observation.model.name": "gpt-4o-2024-08-06",
+                        "langfuse.observation.input": json.dumps(traces.CHAT),
+                        "langfuse.observation.output": traces.ANSWER,
+                        "langfuse.observation.usage_details": json.dumps(details),
+                        "langfuse.observation.completion_start_time": json.dumps(spoke),
+                    }
+                )
+            )
+        )
+    )
+    assert (call["input_tokens"], call["cached_tokens"], call["output_tokens"]) == (90, 64, 7)
+    assert not call["tokens_estimated"]
+    assert call["ttft_ms"] == 99, "the span began a millisecond after START"
