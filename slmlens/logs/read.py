@@ -31,6 +31,7 @@ from slmlens.tables import FilesTable, RejectsTable, checked
 
 _PROGRESS_EVERY = 500
 _KEYS_SHOWN = 12
+_UNVERIFIED = "no real export was at hand to try it on, so compare a few calls with what the tool shows"
 _FIELD_NAME = re.compile(r"[\w.$-]{1,40}")  # another key may be a prompt, which no message may show
 
 Progress = Callable[[int, int], None]
@@ -297,9 +298,12 @@ class _Reading:
         bare = calls.filter(pl.col("message_ids").is_null() & (pl.col("status") != "error"))
         mapped = [] if self.chosen is None or self.chosen in self.formats else [self.chosen]
         for form in (*self.formats, *mapped):
-            count = bare.filter(pl.col("format") == form.name).height
+            count, total = (frame.filter(pl.col("format") == form.name).height for frame in (bare, calls))
+            if total and not form.verified:
+                notes.append(
+                    f"{total:,} calls ({form.title}) were read by the layout that is documented: {_UNVERIFIED}."
+                )
             if count:
-                total = calls.filter(pl.col("format") == form.name).height
                 notes.append(
                     f"{count:,} of {total:,} calls ({form.title}) hold no prompt, so no tasks can be found in them: "
                     f"{form.prompt_setting}."

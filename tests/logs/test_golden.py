@@ -7,12 +7,14 @@ of the calls that log both counts, cached tokens inside the input; an empty cell
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from slmlens.errors import InputError
+from slmlens.logs.formats import FORMATS
 from slmlens.logs.read import read_calls
 from tests.logs.conftest import PlainRedactor
 
@@ -26,6 +28,17 @@ CALLS = [
     if row["format"]
 ]
 NO_CALLS = [name for name, row in GOLDEN.items() if row["no_calls"]]
+
+
+def test_a_format_is_verified_by_a_real_file_or_says_that_it_is_not():
+    """A user reads it in the notes of a reading, and in docs/formats.md."""
+    assert {form.name for form in FORMATS if form.verified} == {row["format"] for row in GOLDEN.values()} - {""}
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", page, flags=re.MULTILINE))
+    assert {form.name for form in FORMATS} <= rows.keys()
+    assert {name for name, row in rows.items() if "**unverified**" in row} == {
+        form.name for form in FORMATS if not form.verified
+    }
 
 
 def held(shared: Path, name: str) -> Path:

@@ -25,5 +25,6 @@ FORMAT = Format(
     recognises=is_bedrock,
     prompt_setting="switch text delivery on in Bedrock's logging settings",
     parts=bedrock_calls,
+    verified=False,
     switches=_SWITCHES,
 )

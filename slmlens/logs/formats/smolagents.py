@@ -24,6 +24,7 @@ FORMAT = Format(
     title="smolagents memories",
     recognises=_recognises,
     parts=smolagents_calls,
+    verified=False,
     prompt_setting="dump `memory.get_full_steps()`, which holds `model_input_messages`",
     switches=_SWITCHES,
 )

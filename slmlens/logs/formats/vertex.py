@@ -24,5 +24,6 @@ FORMAT = Format(
     recognises=is_vertex,
     prompt_setting="export the column `full_request`",
     parts=vertex_calls,
+    verified=False,
     switches=_SWITCHES,
 )
