@@ -22,13 +22,15 @@ from slmlens.errors import SettingError
 from slmlens.specialists.base_models import Loaded, without_bars
 from slmlens.specialists.chat import Tokens, example_tokens
 from slmlens.specialists.forms import Example
-from slmlens.specialists.sft import Recipe, Schedule, Share, sft_trainer, watch_of
+from slmlens.specialists.sft import Recipe, Schedule, Share, sft_trainer, watch_of, write_whole
 
 CHECKPOINTS, SCHEDULE, DONE = "checkpoints", "schedule.json", "tuned.json"
 PRIVATE = 0o700
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 CHECKED_SHARE = 0.3
 """A forward pass is about a third of a training step: what the validation block costs, beside training."""
+
+_TIMED_LOGITS = 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def tuned(
     if not fitting:
         raise SettingError(
             f"none of {len(train):,} training examples fits into {recipe.window:,} tokens",
-            where="seconds",
-            next_step="give the run more time, or tune another task",
+            where="window",
+            next_step="show the model less of each prompt, or tune another task",
         )
     mark = _mark(loaded, recipe, fitting, checks)
     with tempfile.TemporaryDirectory() as passing, without_bars():
@@ -112,11 +114,8 @@ def _finished(loaded: Loaded, place: Path, mark: str) -> Tuned | None:
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    kept = place / DONE
-    if not kept.is_file() or not all((place / name).is_file() for name in ADAPTER):
-        return None
-    facts = json.loads(kept.read_text(encoding="utf-8"))
-    if facts.pop("mark") != mark:
+    facts = _read(place / DONE)
+    if facts is None or facts.pop("mark") != mark or not all((place / name).is_file() for name in ADAPTER):
         return None
     set_peft_model_state_dict(loaded.model, load_file(place / ADAPTER[1]))
     facts["losses"] = tuple((step, loss) for step, loss in facts["losses"])
@@ -125,7 +124,7 @@ def _finished(loaded: Loaded, place: Path, mark: str) -> Tuned | None:
 
 def _note_done(done: Tuned, place: Path, mark: str) -> None:
     facts = {one.name: getattr(done, one.name) for one in fields(done) if one.name != "loaded"}
-    (place / DONE).write_text(json.dumps({"mark": mark, **facts}), encoding="utf-8")
+    write_whole(place / DONE, {"mark": mark, **facts})
 
 
 def save_adapter(model: Any, folder: Path, *, base: str) -> None:  # noqa: ANN401 - peft is an extra
@@ -181,7 +180,7 @@ def _train(
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state
     epochs = state.global_step * recipe.batch / len(train)
-    stopped = "epochs" if state.global_step >= recipe.epochs * len(train) / recipe.batch - 1 else "time"
+    stopped = "time" if watch.late or schedule.bounded else "epochs"
     if state.global_step < schedule.steps and not watch.late:
         stopped = "validation"
     losses = tuple((int(row["step"]), float(row["eval_loss"])) for row in state.log_history if "eval_loss" in row)
@@ -202,17 +201,24 @@ def _schedule(
     loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, place: Path, mark: str
 ) -> tuple[Schedule, Path | None]:
     """Return the schedule and the last checkpoint of a run that was stopped; else a fresh schedule and None."""
-    kept = place / SCHEDULE
+    kept = _read(place / SCHEDULE)
     checkpoints = sorted((place / CHECKPOINTS).glob("checkpoint-*"), key=lambda one: int(one.name.rpartition("-")[2]))
-    whole = [one for one in checkpoints if (one / "trainer_state.json").is_file()]
-    if kept.is_file() and whole:
-        schedule = Schedule(**json.loads(kept.read_text(encoding="utf-8")))
-        if schedule.mark == mark:
-            return schedule, whole[-1]
+    whole = [one for one in checkpoints if _read(one / "trainer_state.json") is not None]  # which is written last
+    if kept is not None and whole and kept["mark"] == mark:
+        return Schedule(**kept), whole[-1]
     shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
     schedule = _paced(loaded, train, validation, recipe, mark)
-    kept.write_text(json.dumps(asdict(schedule)), encoding="utf-8")
+    write_whole(place / SCHEDULE, asdict(schedule))
     return schedule, None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a file of JSON; None: it is not there, or a kill has left half of it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _paced(loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, mark: str) -> Schedule:
@@ -229,7 +235,7 @@ def _paced(loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe
     affordable = int((recipe.seconds - recipe.checks * a_check) / max(a_step, 1e-6))
     steps = max(min(whole, affordable), 1)
     every = max(steps // recipe.checks, 1)
-    return Schedule(mark, steps - steps % every, every)  # so that the last look is at the end
+    return Schedule(mark, steps - steps % every, every, bounded=affordable < whole)  # the last look is at the end
 
 
 def _one_pass(loaded: Loaded, batch: list[Tokens]) -> None:
@@ -240,5 +246,7 @@ def _one_pass(loaded: Loaded, batch: list[Tokens]) -> None:
     device = loaded.model.device
     ids = torch.tensor([[*o.prompt, *o.completion, *[pad] * (width - len(o))] for o in batch], device=device)
     loaded.model.train()
-    loaded.model(input_ids=ids, labels=ids).loss.backward()
+    # TRL too computes the logits of the completion only
+    logits = loaded.model(input_ids=ids, logits_to_keep=_TIMED_LOGITS).logits
+    logits.float().logsumexp(-1).mean().backward()
     loaded.model.zero_grad(set_to_none=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,22 @@ class Schedule:
     :param mark: Hash of base model, recipe and examples: another one starts anew.
     :param steps: Steps of the whole run.
     :param every: Steps between two looks at the validation block.
+    :param bounded: The time allows fewer steps than the epochs would take.
     :param spent: Seconds of training up to the last checkpoint.
     """
 
     mark: str
     steps: int
     every: int
+    bounded: bool
     spent: float = 0.0
+
+
+def write_whole(path: Path, facts: Mapping[str, object]) -> None:
+    """Write facts as JSON, whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(facts), encoding="utf-8")
+    beside.replace(path)
 
 
 def _rows(examples: list[Tokens]) -> Any:  # noqa: ANN401 - datasets is an extra
@@ -172,6 +181,6 @@ def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | N
 
         def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
             """Note the seconds, for the run that goes on from this checkpoint."""
-            kept.write_text(json.dumps(asdict(replace(schedule, spent=self.spent()))), encoding="utf-8")
+            write_whole(kept, asdict(replace(schedule, spent=self.spent())))
 
     return Watch()
