@@ -16,7 +16,7 @@ from slmlens.logs.records import PEEKED_RECORDS, Item
 if TYPE_CHECKING:
     import pyarrow.parquet
 
-_BATCH_ROWS, _BATCH_BYTES = 500, 8 << 20
+_BATCH_ROWS, _BATCH_BYTES = 100, 4 << 20  # a value that stands in many rows is stored once: bytes say too little
 _TEXTS = frozenset({"prompt", "completion", "answer", "text", "output_text", "response_text", "question", "content"})
 """Columns whose cells are texts even where they look like JSON."""
 _DAMAGED = "the parquet file is damaged"

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 
 from slmlens.logs.decode import LARGEST_VALUE, TooLargeError, decode
@@ -201,3 +202,32 @@ def test_a_gigabyte_out_of_a_megabyte_is_read_in_300_mb(tmp_path, kind):
     calls, rejects, peak = map(int, done.stdout.split())
     assert (calls, rejects > 0) == (1, True)
     assert peak < 300
+
+
+def large(path: Path, kind: str, count: int) -> None:
+    """Write calls of a long prompt, 100 kB each."""
+    prompt = "You sort letters by the department that they are meant for. " * 1700
+    calls = [pair(prompt, response={"id": f"chatcmpl-{n}"}) for n in range(count)]
+    cells = [[orjson.dumps(call[key]).decode() for key in ("request", "response")] for call in calls]
+    table = pl.DataFrame(cells, schema=["request", "response"], orient="row")
+    if kind == "parquet":
+        table.write_parquet(path, compression="uncompressed")
+    elif kind == "csv":
+        table.write_csv(path)
+    elif kind == "json":
+        path.write_bytes(orjson.dumps({"object": "list", "data": calls}))
+    else:
+        path.write_bytes(b"\n".join(map(orjson.dumps, calls)))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+def test_a_log_is_read_in_memory_that_does_not_grow_with_its_size(tmp_path, kind):
+    path = tmp_path / f"log.{kind}"
+    large(path, kind, 3000)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True, cwd=root)
+    calls, rejects, peak = map(int, done.stdout.split())
+    assert (calls, rejects) == (3000, 0)
+    assert peak < 280
