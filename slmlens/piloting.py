@@ -126,7 +126,7 @@ def pilot(
     at = None if isinstance(run, Tasks) else existing_run(run)
     tasks = run if isinstance(run, Tasks) else stored_tasks(existing_run(run))
     task_id = task_of(tasks, task)
-    _need_texts(tasks, at.folder.name if at else "tasks")
+    need_texts(tasks, at.folder.name if at else "tasks")
     if recorded is not None:
         return _recorded(at, tasks, task_id, recorded, model, mode, seed)
     drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
@@ -279,7 +279,12 @@ def task_of(tasks: Tasks, asked: str) -> str:
     raise SettingError(f"there is no task {asked!r}", where="task", next_step=f"name one by its id: {listed}")
 
 
-def _need_texts(tasks: Tasks, where: str) -> None:
+def need_texts(tasks: Tasks, where: str) -> None:
+    """Refuse tasks without texts.
+
+    :param where: What to call them.
+    :raises RunFolderError: If they have none.
+    """
     if tasks.calls.messages.get_column("text").null_count() == tasks.calls.messages.height:
         raise RunFolderError(
             "the run holds no texts, so there is nothing to ask and nothing to grade against",

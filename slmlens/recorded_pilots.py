@@ -101,10 +101,11 @@ def pilots_in_words(
     :param folder: A run or its folder.
     :param asked: Ids or names of tasks; none: only how many calls of each task have an answer.
     """
-    from slmlens.piloting import existing_run, pilot, task_of
+    from slmlens.piloting import existing_run, need_texts, pilot, task_of
 
     run = existing_run(folder)
     tasks = stored_tasks(run)
+    need_texts(tasks, run.folder.name)
     names = dict(tasks.tasks.select("task_id", "name").iter_rows())
     task_ids = [task_of(tasks, one) for one in asked]
     log = read_recorded(run, tasks, logs, model)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import slmlens as sl
 from slmlens.cli import app
-from slmlens.errors import InputError, SettingError
+from slmlens.errors import InputError, RunFolderError, SettingError
 from slmlens.pilot_page import ask, first_pilot, kept_as_graded, look_again, tune
 from slmlens.pilot_store import stored_tasks
 from slmlens.piloting import Pilot
@@ -320,3 +320,16 @@ def test_a_page_writes_prompts_where_nobody_can_be_asked_then_moves_by_a_log(run
     assert "shown, grade A" in repr(moved)
     assert "Nothing was tuned" in tune(at, before, seconds=None).words
     assert isinstance(look_again(at, before, tune(at, before, seconds=None)), Words)
+
+
+def test_a_log_of_other_prompts_is_told_so_and_a_run_without_texts_is_refused(run: Path, tmp_path: Path) -> None:
+    rows = records(SMALL)
+    for row in rows:
+        row["request"]["messages"][0]["content"] += " Be quick."
+    other = second_log(tmp_path / "second", rows)
+    listed = CliRunner().invoke(app, ["pilot", str(run), "--recorded", str(other)])
+    assert "0 of 160" in listed.output
+    assert "No prompt of that log is one of the run's" in listed.output
+    bare = sl.analyse(other, out=tmp_path / "bare", settings=sl.Settings(keep_text=False))
+    refused = CliRunner().invoke(app, ["pilot", str(bare.folder), "--recorded", str(other)])
+    assert isinstance(refused.exception, RunFolderError)

@@ -53,7 +53,9 @@ def listing_words(table: pl.DataFrame, slm: str, *, folder: str) -> str:
     lines = ["".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
     enough = table.filter(pl.col("independent") >= LOOKS[0]).get_column("task_id")
     command = f"slmlens pilot {folder} --recorded LOGS --model {slm}"
-    if enough.is_empty():
+    if not table.get_column("recorded").sum() and not table.get_column("ambiguous").sum():
+        after = "No prompt of that log is one of the run's: all messages and the tools on offer have to be the same."
+    elif enough.is_empty():
         after = f"No task has {LOOKS[0]} independent calls with a recorded answer, where the first look is."
     else:
         after = f"Next, for each task that matters ({LOOKS[0]} independent calls or more): {command} --task {enough[0]}"
