@@ -27,7 +27,7 @@ _ERRORS = (
     ("azure.core.exceptions", "AzureError"),
 )  # fmt: skip
 """What the stores' packages raise beside :class:`OSError`."""
-_NO_ACCESS = re.compile("Credential|Auth|Forbidden|Denied|Token|Signature|AccessKey")
+_NO_ACCESS = re.compile("[Cc]redential|Auth|Forbidden|Denied|Token|Signature|AccessKey")
 _BLOCK, _BLOCKS = 4 << 20, 16  # bytes of a request, and requests kept: the columns of a table are read side by side
 
 
