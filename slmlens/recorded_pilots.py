@@ -17,7 +17,7 @@ from slmlens.run import Run
 from slmlens.stages import Paths
 from slmlens.suitability.observe import observe
 from slmlens.suitability.pilot import grade_answers, observed_task, progress_of
-from slmlens.suitability.pilot_sample import draw_pilot
+from slmlens.suitability.pilot_sample import draw_pilot, rare_unreached
 from slmlens.suitability.pilot_tables import RecordedTable
 from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.recorded import Matched, RecordedAnswers, match
@@ -143,7 +143,10 @@ def grade_recorded(
     slm = graded_name(drawn, log.slm)
     given = {call_id: found.answers[call_id] for call_id in sample.get_column("call_id")}
     grades = grade_answers(observed, given, slm=slm, mode=mode)
-    table = sample.join(grades, on="call_id").with_columns(covered=pl.lit(found.covered))
+    table = sample.join(grades, on="call_id").with_columns(
+        covered=pl.lit(found.covered),
+        rare_unreached=pl.lit(rare_unreached(observed, found.clusters, AssessSettings())),
+    )
     table = checked(RecordedTable, table.select(RecordedTable.column_names()))
     changed = 0 if run is None else _kept(run, tasks, task_id, table)
     return drawn, Graded(grades, tuple(progress_of(sample, grades, AssessSettings())), changed), found, table

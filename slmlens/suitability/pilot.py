@@ -15,6 +15,7 @@ from slmlens.suitability.comparators import comparator_of, compare_task
 from slmlens.suitability.evidence import evidence_row
 from slmlens.suitability.intervals import Share, clopper_pearson
 from slmlens.suitability.observe import Observed, observe
+from slmlens.suitability.pilot_sample import MOST_CLASSES
 from slmlens.suitability.pilot_tables import PilotGradesTable
 from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
@@ -24,8 +25,6 @@ MAX_SLMS = 3
 """Most small models that are piloted on one task: the bound is split over them (Bonferroni)."""
 NO_ANSWER = "no answer"
 SWAP, TUNED = "swap", "tuned"
-_MOST_CLASSES = 20
-"""With more answer classes than this a class is a value, not a decision, and has no recall of its own."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def weighted_agreement(sample: pl.DataFrame, graded: pl.DataFrame) -> Share:
 
 def _rare(sample: pl.DataFrame, graded: pl.DataFrame, settings: AssessSettings) -> tuple[float | None, int] | None:
     """Return the worst rare class, as ``rare.rare_class`` orders them: not measured first, then the lowest recall."""
-    if sample.get_column("answer_class").n_unique() > _MOST_CLASSES:
+    if sample.get_column("answer_class").n_unique() > MOST_CLASSES:
         return None
     rare = sample.filter(pl.col("class_share") < settings.rare_share).select("answer_class").unique()
     if rare.is_empty():

@@ -32,6 +32,10 @@ RARE_CALLS = 12
 """Calls of a rare class that are asked where the log has so many: ten graded ones make its recall known."""
 
 
+MOST_CLASSES = 20
+"""With more answer classes than this a class is a value, not a decision, and has no recall of its own."""
+
+
 @dataclass(frozen=True)
 class _Pool:
     """The calls that a pilot may ask, and one of each session.
@@ -105,6 +109,16 @@ def draw_pilot(
     )
     of_later = pl.when(pl.col("later_position") > 0).then(pl.col("later_position"))
     return checked(PilotSampleTable, frame.with_columns(later_position=of_later))
+
+
+def rare_unreached(observed: Observed, clusters: Ints, settings: AssessSettings) -> bool:
+    """Return whether a rare answer class has no call that may be asked, so that its recall can't be told.
+
+    :param clusters: Of each call; -1: not to be asked.
+    """
+    classes, shares, rare = _classes(observed, settings)
+    named = rare if len(shares) <= MOST_CLASSES else rare[:0]
+    return bool(np.setdiff1d(named, classes[clusters >= 0]).size)
 
 
 def _latest(clusters: Ints, later: NDArray[np.bool_], size: int) -> Ints:

@@ -38,4 +38,5 @@ class RecordedTable(PilotSampleTable):
     mode = dy.String(primary_key=True, check=lambda c: c.is_in(MODES))
     acceptable = dy.Bool()  # false as well where the log says that the model failed
     why = dy.String()  # in a few words, without a value of the log
+    rare_unreached = dy.Bool()  # of an answer class under 5 % no call has a recorded answer
     covered = dy.Float64(min=0, max=1)  # share of the task's calls that have a recorded answer of this model

@@ -176,12 +176,16 @@ def recorded_evidence(task_id: str, table: pl.DataFrame, settings: AssessSetting
     :param table: ``RecordedTable`` of the task.
     """
     found = [pilot_evidence(task_id, [])]
-    for (slm, _mode, covered), own in table.group_by("slm", "mode", "covered", maintain_order=True):
+    keys = ("slm", "mode", "covered", "rare_unreached")
+    for (slm, _mode, covered, unreached), own in table.group_by(*keys, maintain_order=True):
         sample = own.select(PilotSampleTable.column_names()).sort("position")
         grades = own.select(PilotGradesTable.column_names())
         note = f"recorded answers of {slm} to {percent(float(covered))} of the calls; the rest is as it was believed; "
         rows = pilot_evidence(task_id, progress_of(sample, grades, settings))
-        found.append(rows.with_columns(covered=pl.lit(covered), note=pl.lit(note) + pl.col("note")))
+        rows = rows.with_columns(covered=pl.lit(covered), note=pl.lit(note) + pl.col("note"))
+        if unreached:  # nothing is known of its recall
+            rows = rows.with_columns(rare_recall=pl.lit(None, pl.Float64), rare_n=pl.lit(0, pl.Int64))
+        found.append(rows)
     return pl.concat(found)
 
 

@@ -21,8 +21,9 @@ from slmlens.suitability.observe import Observed
 from slmlens.suitability.pilot import grade_answers, observed_task, progress_of, weighted_agreement
 from slmlens.suitability.pilot_answers import check_ids, read_answers
 from slmlens.suitability.pilot_prompts import pilot_prompts
-from slmlens.suitability.pilot_sample import draw_pilot, inclusion, sessions_of
+from slmlens.suitability.pilot_sample import draw_pilot, inclusion, rare_unreached, sessions_of
 from slmlens.suitability.posterior import LOOKS
+from slmlens.suitability.recorded import recorded_evidence
 from slmlens.suitability.settings import AssessSettings
 from slmlens.suitability.splits import earlier_units
 from tests.suitability.test_assess import tickets
@@ -286,3 +287,21 @@ def test_a_pilot_rarely_shows_a_model_that_is_too_weak_and_mostly_one_that_is_go
     assert at[-1] <= 0.05
     assert good[-1] >= 0.80
     assert all(one == sorted(one) for one in (weak, at, good))
+
+
+def test_a_rare_answer_that_no_call_to_ask_gave_is_told():
+    of = labelled_task([1] * 200, ["a"] * 120 + ["b"] * 72 + ["c"] * 8)
+    everywhere = np.arange(200)
+    assert not rare_unreached(of, everywhere, DEFAULTS)
+    assert rare_unreached(of, np.where(everywhere < 192, everywhere, -1), DEFAULTS)
+    assert not rare_unreached(of, np.where(everywhere < 193, everywhere, -1), DEFAULTS)
+
+
+def test_recorded_answers_that_miss_a_rare_class_leave_its_recall_unmeasured():
+    of = labelled_task([1] * 200, ["a"] * 120 + ["b"] * 72 + ["c"] * 8)
+    sample = drawn(of)
+    table = sample.join(graded(sample, sample.height), on="call_id").with_columns(covered=0.96, rare_unreached=True)
+    (row,) = recorded_evidence("t", table, DEFAULTS).to_dicts()
+    assert (row["rare_n"], row["rare_recall"], row["covered"]) == (0, None, 0.96)
+    (known,) = recorded_evidence("t", table.with_columns(rare_unreached=False), DEFAULTS).to_dicts()
+    assert known["rare_n"] > 0
