@@ -17,6 +17,7 @@ from slmlens.errors import EndpointError, SettingError
 from slmlens.logs.tokens import DEFAULT_BYTES_PER_TOKEN
 from slmlens.pilot_grading import Drawn, grade_and_keep, graded_name, graded_so_far, keep_sample
 from slmlens.pilot_source import Raw, raw_of
+from slmlens.savings.catalogue import small_models
 from slmlens.settings import price_book, stored_settings
 from slmlens.spend.price_book import PriceBook, open_book
 from slmlens.suitability.answers import Answer
@@ -129,7 +130,7 @@ class AtEndpoint:
         name = reported_name(self.model.model)
         return (
             f"{n} prompts, {what}, about {tokens:,} tokens, {leaves} to {name} at {address.host}, {key}; "
-            f"{cost}. The present model's answers are not sent. Grades are kept, answers are not."
+            f"{cost}. The present model's answers are not sent. Grades are kept, answers are not.{self._beyond(name)}"
         )
 
     def asked(self, step: Step | None = None) -> Tally:
@@ -149,10 +150,11 @@ class AtEndpoint:
                     self._keep(tally.given)
                     kept = len(tally.given)
         except EndpointError as cause:
-            self._keep(tally.given)
             raise self._stopped(cause, len(tally.given)) from None
         finally:
             self.model.close()
+            if len(tally.given) > kept:
+                self._keep(tally.given)
         return tally
 
     def worst_usd(self, question: Question) -> float:
@@ -180,6 +182,12 @@ class AtEndpoint:
         if tally.out_of_money:
             said.append(f"The next could have gone over {_usd(self.asking.max_usd or 0.0)} (--max-usd), so it stopped.")
         return " ".join(said)
+
+    def _beyond(self, name: str) -> str:
+        """Say how many prompts look too long for a model of the catalogue."""
+        window = next((one.context_window for one in small_models() if one.name.casefold() == name.casefold()), None)
+        longer = sum(question.tokens > window for question in self.questions) if window else 0
+        return f" {longer} look longer than its context of {window:,} tokens." if longer else ""
 
     def _cost(self, tokens: float, out: float, price: TokenPrice) -> str:
         if not price.usd(1, 1):
@@ -242,8 +250,6 @@ def reported_name(model: str) -> str:
     A server of a folder's model calls it by the folder's path, which is shown nowhere; a catalogue's model goes by its
     name there, also where the endpoint has its owner before it.
     """
-    from slmlens.savings.catalogue import small_models
-
     plain = model.replace("\\", "/").rstrip("/")
     last = plain.rpartition("/")[2]
     is_path = plain.startswith(("/", "~", ".")) or plain[1:2] == ":"
