@@ -13,12 +13,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from backports import zstd
 from typer.testing import CliRunner
 
 import slmlens as sl
 from slmlens.cli import app
 from slmlens.errors import InputError, MissingExtraError, SettingError
+from slmlens.logs.inflate import zstd
 from slmlens.logs.read import read_calls
 from slmlens.logs.sources import find_sources
 from tests.logs.conftest import PlainRedactor, pair
