@@ -19,7 +19,7 @@ import pytest
 
 from slmlens.logs.read import read_calls
 from slmlens.results import Calls
-from tests.logs.conftest import PlainRedactor, texts
+from tests.logs.conftest import PlainRedactor, only, pair, texts
 from tests.tasks.chat_server import chat_server
 
 pytest.importorskip("openai", reason="the extra dev brings what the page asks for")
@@ -264,3 +264,29 @@ def test_without_the_setting_there_is_no_content_and_slmlens_names_the_setting(t
     assert calls.calls["message_ids"].null_count() == 9
     assert calls.calls["input_tokens"].sum() > 0
     assert "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT" in " ".join(calls.notes)
+
+
+def test_the_pages_other_blocks_are_python() -> None:
+    shown = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(shown) == 5
+    for block in shown:
+        compile(block.replace("\n    ...,\n", "\n"), PAGE.name, "exec")
+
+
+def test_the_line_of_a_logger_of_ones_own_is_read_with_all_that_stands_on_it(read) -> None:
+    line = json.loads(re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0])
+    bodies = pair()
+    call = only(read({**line, "request": bodies["request"], "response": bodies["response"]}))
+    assert call["started_at"].isoformat() == "2026-10-05T08:12:31+00:00"
+    assert (call["latency_ms"], call["step"]) == (812, "find a parcel")
+    assert call["session_id"] == PlainRedactor().pseudonym("session", "ticket-4711")
+    failed = only(read({**line, "request": bodies["request"], "status": 429, "response": {"error": {"code": "limit"}}}))
+    assert failed["status"] == "error"
+
+
+def test_every_section_that_the_page_sends_to_is_there() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for file, anchor in re.findall(r"\]\(([\w./]*)#?([\w-]*)\)", page):
+        target = PAGE.parent / file if file else PAGE
+        heads = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}

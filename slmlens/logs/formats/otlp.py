@@ -9,7 +9,7 @@ from __future__ import annotations
 from slmlens.logs.formats.declaration import Format
 from slmlens.logs.otlp import is_otlp, parts, read_part
 
-# opentelemetry-python-contrib.readthedocs.io, instrumentation-genai/openai (OTEL_SEMCONV_STABILITY_OPT_IN=
+# opentelemetry-python-contrib.readthedocs.io, instrumentation-genai/openai (openai-v2: OTEL_SEMCONV_STABILITY_OPT_IN=
 # gen_ai_latest_experimental is needed for span_only | event_only | span_and_event; `true` on the legacy path;
 # content is off by default; COMPLETION_HOOK=upload moves it out of the telemetry); pypi.org/project/opentelemetry-
 # util-genai; traceloop.com/docs/openllmetry/privacy/traces (on by default, TRACELOOP_TRACE_CONTENT=false turns it
@@ -21,9 +21,9 @@ from slmlens.logs.otlp import is_otlp, parts, read_part
 # configuration/general/.
 _SWITCHES = {
     "prompts": (
-        "OpenTelemetry: `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental` and "
-        "`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (older versions: `true`, and export the logs "
-        "file too). OpenLLMetry: no `TRACELOOP_TRACE_CONTENT=false`. OpenInference: no `OPENINFERENCE_HIDE_INPUTS`, "
+        "OpenTelemetry: `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only`; the older `openai-v2` also "
+        "needs `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental`, else `true` and the logs file too. "
+        "OpenLLMetry: no `TRACELOOP_TRACE_CONTENT=false`. OpenInference: no `OPENINFERENCE_HIDE_INPUTS`, "
         "`OPENINFERENCE_HIDE_INPUT_MESSAGES`."
     ),
     "answers": (
