@@ -147,8 +147,8 @@ def _holds_logs(folder: Path) -> bool:
         raise SettingError(
             f"none of the {len(files):,} files in it is a log that slmlens reads",
             where=folder.name,
-            next_step="name a folder of exported logs; `slmlens check` says what is wrong with one, and the notebook "
-            "90_add_a_log_format of an empty folder how to add it",
+            next_step="name a folder of exported logs; `slmlens check` says what is wrong with one, and "
+            "90_add_a_log_format, which `slmlens lab` puts into an empty folder, adds a format",
         )
     return False
 
