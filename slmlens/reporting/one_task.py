@@ -241,8 +241,8 @@ def probes_grid(one: OneTask | Words) -> Grid | Words:
 
 def _graded(row: Json) -> dict[str, object]:
     tuned, value = row["mode"] == "tuned", row["agreement"]
-    ends = (value if row[end] is None else row[end] for end in ("lo90", "hi90"))
-    share = Share(value, *ends, row["n"], row["n_units"], float(row["n"]))
+    low, high = (value if row[end] is None else row[end] for end in ("lo90", "hi90"))
+    share = Share(value, low, high, row["n"], row["n_units"], float(row["n"]))
     name = f"{row['slm'] or 'a small model'}, {'tuned on this task' if tuned else 'as it is'}"
     unseen = share if tuned and row["source"] == "slm_probe" else None
     return _probe(name, share, unseen, row["constant"], row["null_p"])
