@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from slmlens.errors import RunFolderError
+from slmlens.errors import RunFolderError, SettingError
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run
 
@@ -54,7 +54,7 @@ def slm_probe(
     :param say: Gets what is fetched, before it is, and the result of each task in a sentence.
     :param progress: See :data:`Step`.
     :raises MissingExtraError: If the extra, or the wheel with the default model, is not installed.
-    :raises SettingError: If no model goes by that name.
+    :raises SettingError: If no model or task goes by that name.
     """
     from slmlens.specialists.sft import Recipe
     from slmlens.specialists.slm_probe import ProbeSettings
@@ -106,6 +106,11 @@ def probe_tasks(
     from slmlens.specialists.probe_words import probe_words
     from slmlens.specialists.slm_probe import ProbeSettings, probe_task
 
+    unknown = sorted(set(only) - set(tasks.tasks.get_column("task_id")))
+    if unknown:
+        raise SettingError(
+            f"there is no task {', '.join(unknown)}", where="only", next_step="name tasks by their ids in tasks.tasks"
+        )
     model = base_model(base)
     settings = settings or ProbeSettings()
     chosen = choose_tasks(

@@ -88,6 +88,11 @@ def test_an_empty_run_keeps_no_tuned_model(monkeypatch: pytest.MonkeyPatch, tmp_
         sl.slm_probe(run=sl.open_run(tmp_path / "run"), force=True)(tickets(300, 1))
 
 
+def test_a_task_that_is_not_there_is_not_probed_in_silence() -> None:
+    with pytest.raises(SettingError, match="There is no task t-none"):
+        sl.slm_probe(only=["t-none"])(tickets(90, 1))
+
+
 def test_chance_is_refused_before_any_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
         pytest.fail("a model was loaded")
