@@ -91,7 +91,7 @@ def test_every_notebook_is_in_the_readme_and_in_the_wheel_and_nothing_else_is() 
     assert packed == {f"notebooks/{path.name}": f"slmlens/_notebooks/{path.name}" for path in NOTEBOOKS}
 
 
-def executed(path: str | Path, folder: Path, **parameters: object) -> Any:
+def executed(path: str | Path, folder: Path, *, patience: int = 600, **parameters: object) -> Any:
     """Run a notebook in a fresh kernel, with other parameters in a cell of their own after the defaults."""
     from nbclient import NotebookClient
 
@@ -99,7 +99,7 @@ def executed(path: str | Path, folder: Path, **parameters: object) -> Any:
     if parameters:
         lines = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
         notebook.cells.insert(2, nbformat.v4.new_code_cell(lines))
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=patience, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
 
 
@@ -284,7 +284,7 @@ def test_pilot_and_tune_takes_a_small_log_and_one_without_answers(tmp_path: Path
 @pytest.mark.models
 def test_pilot_and_tune_tunes_a_real_small_model(tmp_path: Path) -> None:
     pytest.importorskip("trl")
-    said = shown(executed("07_pilot_and_tune", tmp_path, TUNE_SECONDS=45))
+    said = shown(executed("07_pilot_and_tune", tmp_path, patience=1800, TUNE_SECONDS=20))
     assert "tuned on" in said
     assert "zero-shot" in said
     assert "Answers graded: 240; tuned: yes." in said
