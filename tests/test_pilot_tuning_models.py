@@ -44,7 +44,7 @@ def test_a_model_tuned_here_is_graded_on_later_sessions_and_forgotten_with_the_t
     task = pl.read_parquet(run / "tasks.parquet").item(0, "task_id")
     before = pl.read_parquet(run / "verdicts.parquet")
 
-    done = CliRunner().invoke(app, ["pilot", str(run), "--task", task, "--tune-locally", "--seconds", "30"])
+    done = CliRunner().invoke(app, ["pilot", str(run), "--task", task, "--tune-locally", "--seconds", "12"])
 
     assert done.exit_code == 0, done.output
     assert "SmolLM2-135M-Instruct was tuned on" in done.output
