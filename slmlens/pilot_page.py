@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -173,7 +174,11 @@ def _probed(run: Run, task_id: str, seconds: float, base: str | None) -> TaskPro
     from slmlens.probing import probe_tasks
     from slmlens.specialists.slm_probe import ProbeSettings
 
-    (found,) = probe_tasks(stored_tasks(run), base, run=run, only=[task_id], settings=ProbeSettings(seconds=seconds))
+    settings = ProbeSettings(seconds=seconds)
+    with warnings.catch_warnings():
+        # transformers tells its developers what it will rename; a reader of the page can do nothing about it
+        warnings.simplefilter("ignore", FutureWarning)
+        (found,) = probe_tasks(stored_tasks(run), base, run=run, only=[task_id], settings=settings)
     return found
 
 
