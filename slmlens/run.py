@@ -23,7 +23,7 @@ from slmlens.errors import InputError, RunFolderError
 from slmlens.logs.remote import mark_of, size_of
 from slmlens.logs.sources import named_files
 
-SERIAL_VERSION = 1
+SERIAL_VERSION = 2
 """Version of the folder's layout; a folder of another one is refused, not guessed at."""
 
 STAGES = ("read", "tasks", "assess", "plan", "report")
