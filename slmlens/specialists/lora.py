@@ -22,7 +22,7 @@ from slmlens.errors import SettingError
 from slmlens.specialists.base_models import Loaded, without_bars
 from slmlens.specialists.chat import Tokens, example_tokens
 from slmlens.specialists.forms import Example
-from slmlens.specialists.sft import Recipe, Schedule, Share, sft_trainer, watch_of, write_whole
+from slmlens.specialists.sft import LEAST_STEPS, Recipe, Schedule, Share, sft_trainer, watch_of, write_whole
 
 CHECKPOINTS, SCHEDULE, DONE = "checkpoints", "schedule.json", "tuned.json"
 PRIVATE = 0o700
@@ -31,6 +31,7 @@ CHECKED_SHARE = 0.3
 """A forward pass is about a third of a training step: what the validation block costs, beside training."""
 
 _TIMED_LOGITS = 8
+_TIMED_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -222,25 +223,25 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _paced(loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, mark: str) -> Schedule:
-    """Return how many steps fit the time: two steps of ordinary length are timed, the first of them to warm up."""
+    """Return how many steps fit the time: steps of ordinary length are timed, and the fastest counts."""
     whole = max(int(recipe.epochs * len(train) / recipe.batch), 1)
     by_length = sorted(train, key=len)
     middle = max((len(by_length) - recipe.batch) // 2, 0)
     batch = by_length[middle : middle + recipe.batch]
-    _one_pass(loaded, batch)
-    began = time.monotonic()
-    _one_pass(loaded, batch)
-    a_step = (time.monotonic() - began) * sum(map(len, train)) / len(train) * len(batch) / sum(map(len, batch))
+    fastest = min(_one_pass(loaded, batch) for _ in range(_TIMED_PASSES))
+    a_step = fastest * sum(map(len, train)) / len(train) * len(batch) / sum(map(len, batch))
     a_check = CHECKED_SHARE * a_step * len(validation) / recipe.batch
     affordable = int((recipe.seconds - recipe.checks * a_check) / max(a_step, 1e-6))
-    steps = max(min(whole, affordable), 1)
+    steps = max(min(whole, affordable), min(whole, LEAST_STEPS))
     every = max(steps // recipe.checks, 1)
     return Schedule(mark, steps - steps % every, every, bounded=affordable < whole)  # the last look is at the end
 
 
-def _one_pass(loaded: Loaded, batch: list[Tokens]) -> None:
+def _one_pass(loaded: Loaded, batch: list[Tokens]) -> float:
+    """Return the seconds of a step forwards and back."""
     import torch
 
+    began = time.monotonic()
     width = max(map(len, batch))
     pad = int(loaded.tokenizer.pad_token_id)
     device = loaded.model.device
@@ -250,3 +251,4 @@ def _one_pass(loaded: Loaded, batch: list[Tokens]) -> None:
     logits = loaded.model(input_ids=ids, logits_to_keep=_TIMED_LOGITS).logits
     logits.float().logsumexp(-1).mean().backward()
     loaded.model.zero_grad(set_to_none=True)
+    return time.monotonic() - began

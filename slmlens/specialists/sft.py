@@ -14,6 +14,8 @@ from slmlens.specialists.chat import Tokens
 
 OVERRUN = 1.15
 """Training stops at this many times its seconds, where the steps turn out slower than the first ones."""
+LEAST_STEPS = 10
+"""Steps that are done whatever the time says: after fewer the answer is the base model's, and tells nothing."""
 _IGNORED = -100  # the label that torch's cross entropy leaves out
 _DEFAULT_WINDOW = 1_536
 
@@ -171,11 +173,16 @@ def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | N
             """Return the seconds of training, those before a kill included."""
             return schedule.spent + time.monotonic() - self.began
 
+        def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - of transformers
+            """Start the clock: what was imported and set up before is not training."""
+            self.began = time.monotonic()
+
         def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
             """Stop a run that is late, with a last look at the validation block."""
             if progress is not None:
                 progress(state.global_step / schedule.steps)
-            if self.spent() > OVERRUN * recipe.seconds and state.global_step < schedule.steps:
+            late = self.spent() > OVERRUN * recipe.seconds and state.global_step >= LEAST_STEPS
+            if late and state.global_step < schedule.steps:
                 self.late = True
                 control.should_training_stop = True
 

@@ -239,6 +239,11 @@ def _training(done: Tuned, cut: int) -> Training:
 
 def _cut_notes(training: Training, graded: Outcome) -> list[str]:
     notes = []
+    if training.epochs < 1 and training.stopped == "time":
+        notes.append(
+            f"The time was up after {training.epochs:.0%} of the training examples, on a busy machine perhaps: more "
+            "seconds may do better."
+        )
     if training.cut or graded.cut:
         notes.append(f"{training.cut:,} prompts to train on and {graded.cut:,} to test on were cut in their middle.")
     if training.left_out:
