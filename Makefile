@@ -1,7 +1,7 @@
 # make demo        builds .venv, runs the main job on the sample, prints where the report is
 # make test        builds what it needs and runs the tests (no torch), but for the slow ones
 # make test-slow   the slow tests: executed notebooks, browsers, bombs, real logs at length
-# make test-models the tests that need torch or spaCy
+# make test-models the tests that need torch or spaCy (make test-models-slow: the notebook that tunes, a server of a model)
 # make lab         opens JupyterLab on notebooks/
 PYTHON ?= python3
 TORCH ?= torch
@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow test-models lab sample clean
+.PHONY: demo test test-slow test-models test-models-slow lab sample clean
 
 demo: $(VENV)/.core
 	@$(BIN)/slmlens demo --out runs/demo
@@ -24,7 +24,10 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -m "slow and not models"
 
 test-models: $(VENV)/.models
-	$(BIN)/pytest -m models
+	$(BIN)/pytest -m "models and not slow"
+
+test-models-slow: $(VENV)/.models
+	$(BIN)/pytest -m "models and slow"
 
 lab: $(VENV)/.core
 	$(BIN)/slmlens lab notebooks

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from slmlens.probing import probe_tasks
+from slmlens.pilots.probing import probe_tasks
 from slmlens.results import Tasks
 from slmlens.specialists.choice import ChoiceSettings, choose_tasks
 from slmlens.specialists.probe_results import TaskProbe

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from slmlens.curation.recall import redaction_recall as redaction_recall
     from slmlens.errors import SlmlensError as SlmlensError
     from slmlens.forgetting import forget as forget
-    from slmlens.piloting import pilot as pilot
-    from slmlens.probing import slm_probe as slm_probe
+    from slmlens.pilots.pilot import pilot as pilot
+    from slmlens.pilots.probing import slm_probe as slm_probe
     from slmlens.results import Calls as Calls
     from slmlens.results import Plan as Plan
     from slmlens.results import Tasks as Tasks
@@ -39,8 +39,8 @@ _HOMES = {
     "backtest": "slmlens.backtesting",
     "redaction_recall": "slmlens.curation.recall",
     "forget": "slmlens.forgetting",
-    "pilot": "slmlens.piloting",
-    "slm_probe": "slmlens.probing",
+    "pilot": "slmlens.pilots.pilot",
+    "slm_probe": "slmlens.pilots.probing",
     "Calls": "slmlens.results",
     "Plan": "slmlens.results",
     "Tasks": "slmlens.results",

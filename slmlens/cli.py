@@ -204,9 +204,9 @@ def pilot(
     seconds: options.Seconds = 180.0,
 ) -> None:
     """Export prompts of a task for a small model, ask it at an endpoint, tune one here, or grade its answers."""
-    from slmlens.asking import Asking
-    from slmlens.piloting import pilot as run_pilot
-    from slmlens.recorded_pilots import pilots_in_words
+    from slmlens.pilots.asking import Asking
+    from slmlens.pilots.pilot import pilot as run_pilot
+    from slmlens.pilots.recorded import pilots_in_words
 
     if recorded and answers is None:
         typer.echo(pilots_in_words(folder, task or (), recorded, model=model, mode=mode))

@@ -103,7 +103,7 @@ def finish_forgetting(run: Run) -> list[str]:
     :param run: A run whose manifest names the sessions; nothing happens twice.
     """
     from slmlens.curation.forget import without_session
-    from slmlens.pilot_store import forget_in_pilots
+    from slmlens.pilots.store import forget_in_pilots
     from slmlens.specialists.store import remove_specialists
 
     remove_specialists(run.folder)
@@ -161,7 +161,7 @@ def remove_texts(run: Run) -> int:
     :param run: A run; where it holds no text, nothing changes.
     """
     from slmlens.curation.forget import without_texts
-    from slmlens.pilot_store import remove_prompts
+    from slmlens.pilots.store import remove_prompts
     from slmlens.reporting.html import render_html
     from slmlens.specialists.store import remove_adapters
     from slmlens.tasks.vectors import drop_vectors
@@ -281,7 +281,7 @@ def _refuse_what_holds_it(run: Run, calls: Calls, session: str) -> None:
 
 
 def _others(folder: Path) -> Iterator[Path]:
-    from slmlens.pilot_store import is_pilot_file
+    from slmlens.pilots.store import is_pilot_file
     from slmlens.specialists.store import is_specialist_file
 
     for path in folder.rglob("*"):

@@ -179,7 +179,7 @@ def assess(
     :param probes: Further probes. With these the result is not stored.
     :param shuffles: Shuffles of the log behind its false-green rate; 0: none, or as many as the run was measured with.
     """
-    from slmlens.pilot_store import assessed
+    from slmlens.pilots.store import assessed
 
     return assessed(tasks, run=run, seed=seed, probes=probes, shuffles=shuffles)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from slmlens.errors import InputError, SettingError
-from slmlens.pilot_grading import Drawn, Graded, graded_name
-from slmlens.pilot_store import FOLDER, RECORDED, stored_recorded, stored_tasks
+from slmlens.pilots.grading import Drawn, Graded, graded_name
+from slmlens.pilots.store import FOLDER, RECORDED, stored_recorded, stored_tasks
 from slmlens.results import Calls, Tasks
 from slmlens.run import Run
 from slmlens.stages import Paths
@@ -101,7 +101,7 @@ def pilots_in_words(
     :param folder: A run or its folder.
     :param asked: Ids or names of tasks; none: only how many calls of each task have an answer.
     """
-    from slmlens.piloting import existing_run, need_texts, pilot, task_of
+    from slmlens.pilots.pilot import existing_run, need_texts, pilot, task_of
 
     run = existing_run(folder)
     tasks = stored_tasks(run)

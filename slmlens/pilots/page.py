@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from slmlens.errors import SlmlensError
-from slmlens.piloting import Pilot, pilot
+from slmlens.pilots.pilot import Pilot, pilot
 from slmlens.reporting.grid import Grid, Words
 from slmlens.reporting.one_task import OneTask, look_at
 from slmlens.reporting.text import percent
@@ -130,7 +130,7 @@ def look_again(run: Run, one: OneTask | Words, tuning: Tuning | None = None) -> 
         is none.
     """
     from slmlens import stages
-    from slmlens.pilot_store import stored_tasks
+    from slmlens.pilots.store import stored_tasks
     from slmlens.savings.plan import plan
     from slmlens.settings import price_book, stored_settings
 
@@ -170,8 +170,8 @@ def tune(run: Run, one: OneTask | Words, *, seconds: float | None, base: str | N
 
 
 def _probed(run: Run, task_id: str, seconds: float, base: str | None) -> TaskProbe:
-    from slmlens.pilot_store import stored_tasks
-    from slmlens.probing import probe_tasks
+    from slmlens.pilots.probing import probe_tasks
+    from slmlens.pilots.store import stored_tasks
     from slmlens.specialists.slm_probe import ProbeSettings
 
     settings = ProbeSettings(seconds=seconds)

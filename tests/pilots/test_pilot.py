@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import slmlens as sl
 from slmlens.cli import app
 from slmlens.errors import InputError, RunFolderError, SettingError
-from slmlens.piloting import Pilot
+from slmlens.pilots.pilot import Pilot
 from tests.tasks.world import answer, log, pair
 
 SYSTEM = "You are the triage agent of a shop. Answer with the intent of the ticket as JSON, and nothing else please."
@@ -189,7 +189,7 @@ def test_a_fourth_small_model_is_refused(run: Path) -> None:
 
 
 def test_without_a_run_the_evidence_is_a_probe(run: Path) -> None:
-    from slmlens.pilot_store import stored_tasks
+    from slmlens.pilots.store import stored_tasks
     from slmlens.run import open_run
 
     tasks = stored_tasks(open_run(run))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from slmlens.errors import SettingError
-from slmlens.pilot_grading import Drawn, graded_name, keep_sample
+from slmlens.pilots.grading import Drawn, graded_name, keep_sample
 from slmlens.suitability.answers import Answer
 from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
@@ -55,7 +55,7 @@ def tuned_locally(
     No call that is asked, none of its session, and no prompt nearly like one of them is trained on. With a run the
     adapter is kept in its folder, and an interrupted run goes on there.
 
-    :param base: See :func:`slmlens.probing.slm_probe`.
+    :param base: See :func:`slmlens.pilots.probing.slm_probe`.
     :param seconds: Seconds it may take, about; three quarters are for training.
     :raises MissingExtraError: If the extra ``tune`` is not installed.
     :raises SettingError: If the task has too few earlier or later sessions, or no model goes by that name.

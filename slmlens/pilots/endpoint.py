@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from slmlens.asking import AskedModel, Asking, Reply
-from slmlens.asking_price import TokenPrice, token_price
 from slmlens.errors import EndpointError, SettingError
 from slmlens.logs.tokens import DEFAULT_BYTES_PER_TOKEN
-from slmlens.pilot_grading import Drawn, grade_and_keep, graded_name, graded_so_far, keep_sample
-from slmlens.pilot_source import Raw, raw_of
+from slmlens.pilots.asking import AskedModel, Asking, Reply
+from slmlens.pilots.asking_price import TokenPrice, token_price
+from slmlens.pilots.grading import Drawn, grade_and_keep, graded_name, graded_so_far, keep_sample
+from slmlens.pilots.source import Raw, raw_of
 from slmlens.savings.catalogue import small_models
 from slmlens.settings import price_book, stored_settings
 from slmlens.spend.price_book import PriceBook, open_book

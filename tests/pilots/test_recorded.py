@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 import slmlens as sl
 from slmlens.cli import app
 from slmlens.errors import InputError, RunFolderError, SettingError
-from slmlens.pilot_page import ask, first_pilot, kept_as_graded, look_again, tune
-from slmlens.pilot_store import stored_tasks
-from slmlens.piloting import Pilot
-from slmlens.recorded_pilots import matches, read_recorded
+from slmlens.pilots.page import ask, first_pilot, kept_as_graded, look_again, tune
+from slmlens.pilots.pilot import Pilot
+from slmlens.pilots.recorded import matches, read_recorded
+from slmlens.pilots.store import stored_tasks
 from slmlens.reporting.grid import Grid, Words
 from slmlens.reporting.moved import moved_grid
 from slmlens.reporting.one_task import OneTask, differences

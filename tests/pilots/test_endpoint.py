@@ -19,14 +19,14 @@ import pytest
 from typer.testing import CliRunner
 
 import slmlens as sl
-from slmlens.asking import Asking, Pace
 from slmlens.cli import app
 from slmlens.errors import EndpointError, InputError, MissingExtraError, SettingError
-from slmlens.pilot_endpoint import BLOCK, reported_name
-from slmlens.pilot_source import fits
+from slmlens.pilots.asking import Asking, Pace
+from slmlens.pilots.endpoint import BLOCK, reported_name
+from slmlens.pilots.source import fits
+from tests.pilots.test_pilot import task_of, verdict
 from tests.tasks.chat_server import Response, chat_server
 from tests.tasks.world import answer, log, pair
-from tests.test_piloting import task_of, verdict
 
 SYSTEM = "You are the contact agent of a shop. Answer with JSON: who wrote the ticket, and nothing else, please."
 SESSIONS = 250
@@ -338,7 +338,7 @@ def test_raw_prompts_come_only_from_the_log_that_the_run_was_made_from(run: Path
 
 
 def test_without_a_run_an_endpoint_is_asked_and_nothing_is_written(run: Path) -> None:
-    from slmlens.pilot_store import stored_tasks
+    from slmlens.pilots.store import stored_tasks
     from slmlens.run import open_run
 
     tasks = stored_tasks(open_run(run))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from slmlens.errors import RunFolderError, SettingError
-from slmlens.pilot_grading import (
+from slmlens.pilots.grading import (
     Drawn,
     Graded,
     grade_and_keep,
@@ -19,7 +19,7 @@ from slmlens.pilot_grading import (
     keep_sample,
     verdicts_made_anew,
 )
-from slmlens.pilot_store import FOLDER, PROMPTS, stored, stored_tasks
+from slmlens.pilots.store import FOLDER, PROMPTS, stored, stored_tasks
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import MANIFEST, Run, open_run
 from slmlens.suitability.answers import Answer
@@ -29,8 +29,8 @@ from slmlens.suitability.pilot_words import export_words, progress_words
 from slmlens.tables import MODES
 
 if TYPE_CHECKING:
-    from slmlens.asking import Asking
-    from slmlens.recorded_pilots import RecordedLog
+    from slmlens.pilots.asking import Asking
+    from slmlens.pilots.recorded import RecordedLog
     from slmlens.stages import Paths
 
 _LISTED = 8
@@ -88,10 +88,10 @@ def pilot(
     as they were believed (see :mod:`slmlens.suitability.recorded`).
 
     With ``endpoint`` a model behind an OpenAI-compatible address is asked, 60 prompts at a time unless ``asking`` says
-    otherwise (see :mod:`slmlens.pilot_endpoint`); the key is taken from ``OPENAI_API_KEY``.
+    otherwise (see :mod:`slmlens.pilots.endpoint`); the key is taken from ``OPENAI_API_KEY``.
 
     With ``tune_locally`` a small model is tuned here on the task's earlier sessions and asked on later ones (see
-    :mod:`slmlens.pilot_tuning`), which takes minutes and the extra ``tune``.
+    :mod:`slmlens.pilots.tuning`), which takes minutes and the extra ``tune``.
 
     :param run: A run or its folder; or tasks, and then nothing is written.
     :param task: Id of the task, or its whole name.
@@ -102,7 +102,7 @@ def pilot(
     :param asking: How the endpoint is asked, and how far: calls, dollars, tokens, pace.
     :param from_source: The logs of the run: prompts are asked as they were before redaction, and not stored.
     :param tune_locally: Tune a model here; its answers count as ``tuned``.
-    :param base: The model to tune, as in :func:`slmlens.probing.slm_probe`; None: SmolLM2-135M-Instruct.
+    :param base: The model to tune, as in :func:`slmlens.pilots.probing.slm_probe`; None: SmolLM2-135M-Instruct.
     :param seconds: Seconds that tuning and asking may take, about.
     :param say: Gets, before anything is sent, what leaves, where to and what it may cost.
     :param progress: Called with the prompts answered and the prompts to ask.
@@ -131,13 +131,13 @@ def pilot(
         return _recorded(at, tasks, task_id, recorded, model, mode, seed)
     drawn = Drawn(at, tasks, task_id, _sample(at, tasks, task_id, seed))
     if tune_locally:
-        from slmlens.pilot_tuning import tuned_locally
+        from slmlens.pilots.tuning import tuned_locally
 
         step = None if progress is None else _hundredths(progress)
         made = tuned_locally(drawn, base, seconds=seconds, say=say, progress=step)
         return _import(drawn, made.given, slm=made.slm, mode=TUNED, first=made.said)
     if endpoint is not None:
-        from slmlens.pilot_endpoint import asked_at_endpoint
+        from slmlens.pilots.endpoint import asked_at_endpoint
 
         at_endpoint, tally = asked_at_endpoint(
             drawn, endpoint, str(model), mode=mode, asking=asking, from_source=from_source, say=say, step=progress
@@ -225,7 +225,7 @@ def _recorded(
     seed: int,
 ) -> Pilot:
     """Grade the answers that another log holds, and move the verdict."""
-    from slmlens.recorded_pilots import RecordedLog, grade_recorded, read_recorded
+    from slmlens.pilots.recorded import RecordedLog, grade_recorded, read_recorded
     from slmlens.suitability.recorded import recorded_evidence
     from slmlens.suitability.recorded_words import matched_words
     from slmlens.suitability.settings import AssessSettings

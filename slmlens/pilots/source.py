@@ -10,7 +10,7 @@ import polars as pl
 
 from slmlens.errors import InputError
 from slmlens.logs.redactor import PLACEHOLDER
-from slmlens.pilot_grading import Drawn
+from slmlens.pilots.grading import Drawn
 from slmlens.results import Calls
 from slmlens.settings import Settings
 from slmlens.suitability.answers import parse_answer

@@ -16,7 +16,7 @@ pytest.importorskip("trl")
 import slmlens as sl  # noqa: E402
 from slmlens.cli import app  # noqa: E402
 from slmlens.forgetting import forget  # noqa: E402
-from slmlens.piloting import existing_run  # noqa: E402
+from slmlens.pilots.pilot import existing_run  # noqa: E402
 from tests.tasks.world import answer, log, pair  # noqa: E402
 
 SYSTEM = "You are the stock agent of a shop. Answer with the room that the thing belongs to, as JSON and nothing else."

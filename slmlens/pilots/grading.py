@@ -9,7 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from slmlens.errors import SettingError
-from slmlens.pilot_store import FOLDER, GRADES, SAMPLE, stored, stored_recorded
+from slmlens.pilots.store import FOLDER, GRADES, SAMPLE, stored, stored_recorded
 from slmlens.results import Tasks, Verdicts
 from slmlens.run import Run
 from slmlens.suitability.answers import Answer

@@ -17,10 +17,10 @@ import pytest
 
 import slmlens as sl
 from slmlens.errors import MissingExtraError
+from tests.pilots.test_pilot import task_of, verdict
 from tests.tasks.world import answer, log, pair
-from tests.test_piloting import task_of, verdict
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 NAME = "SmolLM2-135M-Instruct"
 TOKENS = 5

@@ -10,8 +10,8 @@ import pytest
 
 import slmlens as sl
 from slmlens.errors import MissingExtraError, RunFolderError, SettingError
-from slmlens.pilot_grading import Drawn
-from slmlens.pilot_tuning import MOST_CALLS, _dataset, _examples
+from slmlens.pilots.grading import Drawn
+from slmlens.pilots.tuning import MOST_CALLS, _dataset, _examples
 from slmlens.specialists import base_models
 from slmlens.suitability.pilot import observed_task
 from slmlens.suitability.pilot_sample import draw_pilot
