@@ -33,7 +33,7 @@ NO_CALLS = [name for name, row in GOLDEN.items() if row["no_calls"]]
 def test_a_format_is_verified_by_a_real_file_or_says_that_it_is_not():
     """A user reads it in the notes of a reading, and in docs/formats.md."""
     assert {form.name for form in FORMATS if form.verified} == {row["format"] for row in GOLDEN.values()} - {""}
-    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text().partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", page, flags=re.MULTILINE))
     assert {form.name for form in FORMATS} <= rows.keys()
     assert {name for name, row in rows.items() if "**unverified**" in row} == {
