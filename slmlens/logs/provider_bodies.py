@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from slmlens.logs.cohere import cohere_answer, cohere_request, cohere_stream, is_cohere_request
 from slmlens.logs.converse import (
@@ -145,7 +146,7 @@ def _chosen(said: Body, finish: object, usage: Body | None) -> Body:
 
 def _model_of(url: str | None) -> str | None:
     found = _MODEL_IN_URL.search(url or "")
-    return found[1].replace("%3A", ":") if found else None
+    return unquote(found[1]) if found else None
 
 
 def is_llm_url(url: str | None) -> bool:

@@ -96,7 +96,10 @@ def mutate(record: object, op: Op) -> None:  # noqa: C901 - one arm for each way
             if ID.search(str(place[-1])) and not isinstance(at(record, place), (dict, list)):
                 at(record, place[:-1])[place[-1]] = "same" if kind == "same" else deepcopy(JUNK[what % len(JUNK)])
     elif kind == "inner" and isinstance(parent[key], str) and parent[key][:1] in ("{", "["):
-        inside = json.loads(parent[key])
+        try:
+            inside = json.loads(parent[key])
+        except json.JSONDecodeError:  # a stream stored as lines
+            return
         mutate(inside, ("junk", what, where))
         parent[key] = json.dumps(inside)
 
