@@ -114,11 +114,8 @@ def pilot(
     :raises MissingExtraError: If the client for it is not installed.
     :raises RunFolderError: If there is no run with tasks, or it holds no texts to ask.
     """
-    if mode not in MODES:
-        raise SettingError(f"the mode {mode!r} is unknown", where="mode", next_step=f"choose {' or '.join(MODES)}")
-    if (answers or endpoint) and not (model or "").strip():
-        raise SettingError("the model that answers is not named", where="model", next_step="name it with --model")
     _check_sources(answers=answers, recorded=recorded, endpoint=endpoint, tune_locally=tune_locally or None)
+    _check_words(mode, model, must_be_named=bool(answers or endpoint))
     if from_source is not None and endpoint is None:
         raise SettingError(
             "raw prompts are asked at an endpoint only", where="from_source", next_step="name it with --endpoint"
@@ -151,6 +148,13 @@ def pilot(
 
 def _hundredths(progress: Callable[[int, int], None]) -> Callable[[float], None]:
     return lambda share: progress(round(100 * share), 100)
+
+
+def _check_words(mode: str, model: str | None, *, must_be_named: bool) -> None:
+    if mode not in MODES:
+        raise SettingError(f"the mode {mode!r} is unknown", where="mode", next_step=f"choose {' or '.join(MODES)}")
+    if must_be_named and not (model or "").strip():
+        raise SettingError("the model that answers is not named", where="model", next_step="name it with --model")
 
 
 def _check_sources(**sources: object) -> None:

@@ -99,9 +99,8 @@ def sft_trainer(
     :param checkpoints: Folder of its checkpoints, of which the best and the last are kept.
     :param watch: What :func:`watch_of` returned.
     """
-    import torch
     from transformers import EarlyStoppingCallback, PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTTrainer
 
     class Quiet(SFTTrainer):  # type: ignore[misc,unused-ignore]
         """The trainer of TRL without the model card, which would hold paths."""
@@ -109,8 +108,26 @@ def sft_trainer(
         def create_model_card(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - whatever it takes
             """Write none."""
 
-    every = "steps" if validation else "no"
-    settings = SFTConfig(
+    settings = _arguments(recipe, schedule, checkpoints, validated=bool(validation))
+    patience = [EarlyStoppingCallback(early_stopping_patience=recipe.patience)] if validation else []
+    trainer = Quiet(
+        model=loaded.model,
+        args=settings,
+        train_dataset=_rows(train),
+        eval_dataset=_rows(validation) if validation else None,
+        processing_class=loaded.tokenizer,
+        callbacks=[watch, *patience],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(recipe: Recipe, schedule: Schedule, checkpoints: Path, *, validated: bool) -> Any:  # noqa: ANN401 - trl is an extra
+    """Return TRL's settings of one run."""
+    import torch
+    from trl import SFTConfig
+
+    return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=schedule.steps,
         per_device_train_batch_size=recipe.batch,
@@ -119,13 +136,13 @@ def sft_trainer(
         lr_scheduler_type="cosine",
         warmup_steps=max(schedule.steps // 10, 1),
         weight_decay=0.0,
-        eval_strategy=every,
+        eval_strategy="steps" if validated else "no",
         eval_steps=schedule.every,
         save_strategy="steps",
         save_steps=schedule.every,
         save_total_limit=1,
-        load_best_model_at_end=bool(validation),
-        metric_for_best_model="eval_loss" if validation else None,
+        load_best_model_at_end=validated,
+        metric_for_best_model="eval_loss" if validated else None,
         train_sampling_strategy="group_by_length",
         gradient_checkpointing=False,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
@@ -141,17 +158,6 @@ def sft_trainer(
         dataloader_pin_memory=False,
         push_to_hub=False,
     )
-    patience = [EarlyStoppingCallback(early_stopping_patience=recipe.patience)] if validation else []
-    trainer = Quiet(
-        model=loaded.model,
-        args=settings,
-        train_dataset=_rows(train),
-        eval_dataset=_rows(validation) if validation else None,
-        processing_class=loaded.tokenizer,
-        callbacks=[watch, *patience],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback

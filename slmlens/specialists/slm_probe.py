@@ -29,11 +29,16 @@ from slmlens.specialists.probe_results import (
 from slmlens.specialists.records import Dataset
 from slmlens.specialists.sft import Recipe
 from slmlens.specialists.split import TEST, TRAIN, VALIDATION
+from slmlens.suitability.priors import CHARS_PER_TOKEN
 from slmlens.suitability.settings import AssessSettings
 
 _FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
 _BASE_SHARE = 0.1  # of the seconds of a task, for each way of asking the untuned model
 _TRAIN_SHARE = 0.55
+
+_BLOCK_TOKENS = 3_000
+"""Tokens, of prompts and answers, between two looks at the clock: seconds of a laptop's work, not minutes."""
+_LEAST_BLOCK = 2
 
 Progress = Callable[[str, float], None]
 """Takes what is being done (a word of ``STEPS``) and the share of it that is done."""
@@ -187,8 +192,9 @@ class _Bench:
         began = time.monotonic()
         texts: dict[str, str] = {}
         cut = unfinished = tokens = 0
-        for at in range(0, len(asked), BATCH):
-            part = asked[at : at + BATCH]
+        block = max(min(BATCH, _BLOCK_TOKENS // (_longest(asked) + limit)), _LEAST_BLOCK)
+        for at in range(0, len(asked), block):
+            part = asked[at : at + block]
             came = generate(model, [one.messages for one in part], most_new=limit)
             texts |= {one.call_id: text for one, text in zip(part, came.texts, strict=True)}
             cut += came.cut + sum(one.cut for one in part)
@@ -205,9 +211,7 @@ class _Bench:
             settings=self.assess,
             seed=self.settings.recipe.seed,
         )
-        figures: dict[str, Any] = {
-            name: row[name] for name in ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
-        }
+        figures: dict[str, Any] = {name: row[name] for name in _FIGURES}
         seconds = time.monotonic() - began
         return row, Outcome(
             way=way, examples=n_examples, cut=cut, unfinished=unfinished, seconds=seconds, tokens=tokens, **figures
@@ -216,6 +220,11 @@ class _Bench:
     def _side(self, side: str, most: int | None = None) -> list[Example]:
         most = self.settings.most_train if most is None else most
         return examples(self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens)
+
+
+def _longest(asked: list[Example]) -> int:
+    """Return the tokens of the longest prompt, about."""
+    return int(max(sum(len(m["content"]) for m in one.messages) for one in asked) / CHARS_PER_TOKEN)
 
 
 def recipe_of(settings: ProbeSettings, share: float) -> Recipe:
