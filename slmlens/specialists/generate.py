@@ -14,6 +14,8 @@ BATCH_TOKENS = 6_000
 """Tokens of a batch, padding and answers included, which bounds the memory it takes."""
 BATCH = 16
 """Prompts of a batch: larger ones gain little on a processor, and wait for their longest answer."""
+LEAST_SECONDS = 8.0
+"""What a batch has at least: some 30 tokens of each answer on two cores that are busy."""
 SPARE = 1.5
 _PERCENTILE = 98
 _LEAST_NEW = 8
@@ -25,7 +27,7 @@ class Generated:
 
     :param texts: One a prompt, in the order of the prompts.
     :param cut: Prompts that did not fit the model's window and lost their middle.
-    :param unfinished: Answers that were still going on at the limit.
+    :param unfinished: Answers that were still going on at the limit, or when the time was up.
     :param seconds: Wall-clock seconds.
     :param tokens: Tokens generated.
     """
@@ -49,6 +51,7 @@ def generate(
     prompts: Sequence[Sequence[Message]],
     *,
     most_new: int,
+    until: float | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Generated:
     """Return the model's most likely answer to each prompt, token by token (greedy): no seed, no sampling.
@@ -58,6 +61,7 @@ def generate(
 
     :param prompts: Messages of each prompt.
     :param most_new: Most tokens of an answer.
+    :param until: Monotonic time at which answers are broken off; each batch has ``LEAST_SECONDS`` all the same.
     :param progress: Takes the share that is done.
     """
     began = time.monotonic()
@@ -73,7 +77,7 @@ def generate(
         longest = len(ids[order[done]])
         size = max(min(BATCH, BATCH_TOKENS // (longest + most_new)), 1)
         batch = order[done : done + size]
-        for at, answer in zip(batch, _answers(loaded, [ids[at] for at in batch], most_new, stop), strict=True):
+        for at, answer in zip(batch, _answers(loaded, [ids[at] for at in batch], most_new, stop, until), strict=True):
             end = next((place for place, token in enumerate(answer) if token in stop), None)
             unfinished += end is None
             tokens += len(answer) if end is None else end + 1
@@ -84,7 +88,9 @@ def generate(
     return Generated(texts, cut, unfinished, time.monotonic() - began, tokens)
 
 
-def _answers(loaded: Loaded, ids: list[list[int]], most_new: int, stop: set[int]) -> list[list[int]]:
+def _answers(
+    loaded: Loaded, ids: list[list[int]], most_new: int, stop: set[int], until: float | None
+) -> list[list[int]]:
     import torch
     from transformers import GenerationConfig
 
@@ -94,7 +100,12 @@ def _answers(loaded: Loaded, ids: list[list[int]], most_new: int, stop: set[int]
     padded = torch.tensor([[pad] * (width - len(one)) + one for one in ids], device=device)
     mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in ids], device=device)
     greedy = GenerationConfig(
-        do_sample=False, num_beams=1, max_new_tokens=most_new, eos_token_id=sorted(stop), pad_token_id=pad
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=most_new,
+        max_time=None if until is None else max(until - time.monotonic(), LEAST_SECONDS),
+        eos_token_id=sorted(stop),
+        pad_token_id=pad,
     )
     loaded.model.eval()
     with torch.inference_mode():

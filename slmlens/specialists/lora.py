@@ -22,21 +22,12 @@ from slmlens.errors import SettingError
 from slmlens.specialists.base_models import Loaded, without_bars
 from slmlens.specialists.chat import Tokens, example_tokens
 from slmlens.specialists.forms import Example
-from slmlens.specialists.sft import LEAST_STEPS, Recipe, Schedule, Share, sft_trainer, watch_of, write_whole
+from slmlens.specialists.pace import pace_of, seconds_a_token
+from slmlens.specialists.sft import SET_UP, Recipe, Schedule, Share, sft_trainer, watch_of, write_whole
 
 CHECKPOINTS, SCHEDULE, DONE = "checkpoints", "schedule.json", "tuned.json"
 PRIVATE = 0o700
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-CHECKED_SHARE = 0.3
-"""A forward pass is about a third of a training step: what the validation block costs, beside training."""
-
-STEP_TOKENS, LEAST_BATCH = 1_200, 2
-"""Most tokens of a step, about, and the fewest examples of one."""
-CHECK_TOKENS, LEAST_CHECKS = 4_000, 6
-"""Most tokens of the validation block, about, and its fewest examples."""
-
-_TIMED_LOGITS = 8
-_TIMED_PASSES = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Tuned:
     :param steps: Steps done.
     :param epochs: Passes over the examples.
     :param tokens: Training tokens, padding not counted.
-    :param seconds: Wall-clock seconds of training, checks and earlier attempts included.
+    :param seconds: Wall-clock seconds of the run: setting up, steps, checks, and earlier attempts.
     :param losses: (step, mean loss a completion token on the validation block) of each look.
     :param stopped: ``epochs``, ``time`` or ``validation``.
     """
@@ -86,6 +77,7 @@ def tuned(
     """
     import torch
 
+    entered = time.monotonic()
     fitting = _fitting(loaded, train, recipe)
     checks = _fitting(loaded, validation, recipe)
     if not fitting:
@@ -94,7 +86,6 @@ def tuned(
             where="window",
             next_step="show the model less of each prompt, or tune another task",
         )
-    recipe, checks = _for_long_examples(recipe, fitting, checks)
     mark = _mark(loaded, recipe, fitting, checks)
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as passing, without_bars():
@@ -104,7 +95,7 @@ def tuned(
         try:
             done = _finished(with_adapter, place, mark)
             if done is None:
-                done = _train(with_adapter, fitting, checks, recipe, place, mark, progress)
+                done = _train(with_adapter, fitting, checks, recipe, place, mark, entered, progress)
                 done = replace(done, left_out=len(train) - len(fitting))
                 if folder is not None:
                     save_adapter(with_adapter.model, folder, base=loaded.name)
@@ -113,17 +104,6 @@ def tuned(
         finally:
             with_adapter.model.unload()
             torch.set_num_threads(threads)
-
-
-def _for_long_examples(recipe: Recipe, train: list[Tokens], checks: list[Tokens]) -> tuple[Recipe, list[Tokens]]:
-    """Return the recipe with fewer examples a step, and fewer validation examples, where examples are long.
-
-    A run does at least ``LEAST_STEPS`` whatever the time says: with eight examples of 400 tokens these alone took twice
-    the time given.
-    """
-    mean = max(sum(map(len, train)) // len(train), 1)
-    batch = max(min(recipe.batch, STEP_TOKENS // mean), LEAST_BATCH)
-    return replace(recipe, batch=batch), checks[: max(CHECK_TOKENS // mean, LEAST_CHECKS)]
 
 
 def _mark(loaded: Loaded, recipe: Recipe, train: list[Tokens], validation: list[Tokens]) -> str:
@@ -192,16 +172,18 @@ def _train(
     recipe: Recipe,
     place: Path,
     mark: str,
+    entered: float,
     progress: Share | None,
 ) -> Tuned:
-    schedule, checkpoint = _schedule(loaded, train, validation, recipe, place, mark)
-    watch = watch_of(schedule, recipe, place / SCHEDULE, progress)
+    schedule, checkpoint = _schedule(loaded, train, validation, recipe, place, mark, entered)
+    watch = watch_of(schedule, recipe, place / SCHEDULE, entered, progress)
+    validation = validation[: schedule.checked]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch and its like, on what they will rename
         trainer = sft_trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state
-    epochs = state.global_step * recipe.batch / len(train)
+    epochs = state.global_step * schedule.batch / len(train)
     stopped = "time" if watch.late or schedule.bounded else "epochs"
     if state.global_step < schedule.steps and not watch.late:
         stopped = "validation"
@@ -220,7 +202,13 @@ def _train(
 
 
 def _schedule(
-    loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, place: Path, mark: str
+    loaded: Loaded,
+    train: list[Tokens],
+    validation: list[Tokens],
+    recipe: Recipe,
+    place: Path,
+    mark: str,
+    entered: float,
 ) -> tuple[Schedule, Path | None]:
     """Return the schedule and the last checkpoint of a run that was stopped; else a fresh schedule and None."""
     kept = _read(place / SCHEDULE)
@@ -229,7 +217,10 @@ def _schedule(
     if kept is not None and whole and kept["mark"] == mark:
         return Schedule(**kept), whole[-1]
     shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
-    schedule = _paced(loaded, train, validation, recipe, mark)
+    a_token = seconds_a_token(loaded, train)
+    left = recipe.seconds - (time.monotonic() - entered) - SET_UP
+    pace = pace_of(recipe, train, validation, a_token, left)
+    schedule = Schedule(mark, **asdict(pace))
     write_whole(place / SCHEDULE, asdict(schedule))
     return schedule, None
 
@@ -241,53 +232,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _paced(loaded: Loaded, train: list[Tokens], validation: list[Tokens], recipe: Recipe, mark: str) -> Schedule:
-    """Return how many steps fit the time: steps of ordinary length are timed, and the fastest counts."""
-    whole = max(int(recipe.epochs * len(train) / recipe.batch), 1)
-    by_length = sorted(train, key=len)
-    middle = max((len(by_length) - recipe.batch) // 2, 0)
-    batch = by_length[middle : middle + recipe.batch]
-    a_step = (
-        _seconds_at_best_threads(loaded, batch) * sum(map(len, train)) / len(train) * len(batch) / sum(map(len, batch))
-    )
-    a_check = CHECKED_SHARE * a_step * len(validation) / recipe.batch
-    affordable = int((recipe.seconds - recipe.checks * a_check) / max(a_step, 1e-6))
-    steps = max(min(whole, affordable), min(whole, LEAST_STEPS))
-    every = max(steps // recipe.checks, 1)
-    return Schedule(mark, steps - steps % every, every, bounded=affordable < whole)  # the last look is at the end
-
-
-def _seconds_at_best_threads(loaded: Loaded, batch: list[Tokens]) -> float:
-    """Return the seconds of the fastest step, with as many threads as it had: all of them, or one.
-
-    Where others keep the cores busy threads wait for each other: on 2 such cores a step took 3 s with one thread, and 4
-    to 34 s with two.
-    """
-    import torch
-
-    seconds: dict[int, float] = {}
-    for threads in dict.fromkeys((torch.get_num_threads(), 1)):
-        torch.set_num_threads(threads)
-        seconds[threads] = min(_one_pass(loaded, batch) for _ in range(_TIMED_PASSES))
-    best = min(seconds, key=lambda threads: seconds[threads])
-    torch.set_num_threads(best)
-    return seconds[best]
-
-
-def _one_pass(loaded: Loaded, batch: list[Tokens]) -> float:
-    """Return the seconds of a step forwards and back."""
-    import torch
-
-    began = time.monotonic()
-    width = max(map(len, batch))
-    pad = int(loaded.tokenizer.pad_token_id)
-    device = loaded.model.device
-    ids = torch.tensor([[*o.prompt, *o.completion, *[pad] * (width - len(o))] for o in batch], device=device)
-    loaded.model.train()
-    # TRL too computes the logits of the completion only
-    logits = loaded.model(input_ids=ids, logits_to_keep=_TIMED_LOGITS).logits
-    logits.float().logsumexp(-1).mean().backward()
-    loaded.model.zero_grad(set_to_none=True)
-    return time.monotonic() - began

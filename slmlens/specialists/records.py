@@ -21,7 +21,7 @@ from slmlens.suitability.pilot import observed_task
 from slmlens.suitability.settings import AssessSettings
 from slmlens.tables import DatasetTable, checked
 from slmlens.tasks.shingles import PLACEHOLDER
-from slmlens.tasks.slots import slot_texts
+from slmlens.tasks.slots import written_slots
 
 MOST_CALLS = 2_000
 """Most calls of a task that become a dataset; a larger task is sampled by whole recurrence units."""
@@ -145,7 +145,7 @@ def _texts(tasks: Tasks, ids: pl.Series) -> list[tuple[Messages, str, str]]:
         how="left",
         maintain_order="left",
     )
-    slots = slot_texts(tasks, ids, as_written=True).get_column("slot_text")
+    slots = written_slots(tasks, ids).get_column("slot_text")
     wanted = calls.select(pl.col("message_ids").explode()).to_series().append(calls.get_column("answer_id"))
     stored = tasks.calls.messages.filter(pl.col("message_id").is_in(wanted.drop_nulls().unique().implode()))
     text = {message: (role, said or "") for message, role, said in stored.select("message_id", "role", "text").rows()}

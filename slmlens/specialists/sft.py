@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,8 @@ OVERRUN = 1.15
 """Training stops at this many times its seconds, where the steps turn out slower than the first ones."""
 LEAST_STEPS = 10
 """Steps that are done whatever the time says: after fewer the answer is the base model's, and tells nothing."""
+SET_UP = 4.0
+"""Seconds, about, until TRL does its first step."""
 _IGNORED = -100  # the label that torch's cross entropy leaves out
 _DEFAULT_WINDOW = 1_536
 
@@ -53,15 +56,19 @@ class Schedule:
     """What a run has set itself, kept beside its checkpoints.
 
     :param mark: Hash of base model, recipe and examples: another one starts anew.
+    :param batch: Examples a step.
     :param steps: Steps of the whole run.
     :param every: Steps between two looks at the validation block.
+    :param checked: Validation examples of a look.
     :param bounded: The time allows fewer steps than the epochs would take.
-    :param spent: Seconds of training up to the last checkpoint.
+    :param spent: Seconds up to the last checkpoint.
     """
 
     mark: str
+    batch: int
     steps: int
     every: int
+    checked: int
     bounded: bool
     spent: float = 0.0
 
@@ -71,6 +78,23 @@ def write_whole(path: Path, facts: Mapping[str, object]) -> None:
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(json.dumps(facts), encoding="utf-8")
     beside.replace(path)
+
+
+def in_order(train: list[Tokens], schedule: Schedule, recipe: Recipe) -> list[Tokens]:
+    """Return the examples of a whole run, a batch after the other: batches of like length, in random order.
+
+    A pass takes the first of the examples that fill whole batches. Where the time allows less than a pass, only those
+    of the first steps are taken, so that all lengths come up. (The sampler of transformers that groups by length
+    begins with the longest ones: a run of few steps would learn from these alone.)
+    """
+    rng = random.Random(recipe.seed)
+    a_pass = max(min(len(train) // schedule.batch, schedule.steps), 1) * schedule.batch
+    by_length = sorted(train[:a_pass], key=len)
+    batches = [by_length[at : at + schedule.batch] for at in range(0, a_pass, schedule.batch)]
+    order: list[list[Tokens]] = []
+    while len(order) < schedule.steps:
+        order += rng.sample(batches, len(batches))
+    return [one for batch in order[: schedule.steps] for one in batch]
 
 
 def _rows(examples: list[Tokens]) -> Any:  # noqa: ANN401 - datasets is an extra
@@ -113,8 +137,8 @@ def sft_trainer(
     trainer = Quiet(
         model=loaded.model,
         args=settings,
-        train_dataset=_rows(train),
-        eval_dataset=_rows(validation) if validation else None,
+        train_dataset=_rows(in_order(train, schedule, recipe)),
+        eval_dataset=_rows(sorted(validation, key=len)) if validation else None,
         processing_class=loaded.tokenizer,
         callbacks=[watch, *patience],
     )
@@ -130,8 +154,8 @@ def _arguments(recipe: Recipe, schedule: Schedule, checkpoints: Path, *, validat
     return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=schedule.steps,
-        per_device_train_batch_size=recipe.batch,
-        per_device_eval_batch_size=recipe.batch,
+        per_device_train_batch_size=schedule.batch,
+        per_device_eval_batch_size=schedule.batch,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(schedule.steps // 10, 1),
@@ -143,7 +167,7 @@ def _arguments(recipe: Recipe, schedule: Schedule, checkpoints: Path, *, validat
         save_total_limit=1,
         load_best_model_at_end=validated,
         metric_for_best_model="eval_loss" if validated else None,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="sequential",
         gradient_checkpointing=False,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         max_length=None,
@@ -160,10 +184,11 @@ def _arguments(recipe: Recipe, schedule: Schedule, checkpoints: Path, *, validat
     )
 
 
-def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback
+def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, entered: float, progress: Share | None) -> Any:  # noqa: ANN401 - a TrainerCallback
     """Return the callback that keeps the time of a run.
 
     :param kept: Where the schedule is kept, with the seconds spent at each checkpoint.
+    :param entered: Monotonic time at which this attempt began.
     :param progress: Takes the share of the steps that is done.
     """
     from transformers import TrainerCallback
@@ -172,16 +197,11 @@ def watch_of(schedule: Schedule, recipe: Recipe, kept: Path, progress: Share | N
         """Keeps the time: tells how far the run is, notes what it spent, and stops it when it is late."""
 
         def __init__(self) -> None:
-            self.began = time.monotonic()
             self.late = False
 
         def spent(self) -> float:
-            """Return the seconds of training, those before a kill included."""
-            return schedule.spent + time.monotonic() - self.began
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - of transformers
-            """Start the clock: what was imported and set up before is not training."""
-            self.began = time.monotonic()
+            """Return the seconds of the run, those before a kill included."""
+            return schedule.spent + time.monotonic() - entered
 
         def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401 - of transformers
             """Stop a run that is late, with a last look at the validation block."""

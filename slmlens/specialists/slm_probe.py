@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from slmlens.specialists.base_models import Loaded
 from slmlens.specialists.evidence import probe_evidence
 from slmlens.specialists.forms import MESSAGES, SLOTS, Example, examples
-from slmlens.specialists.generate import BATCH, answer_limit, generate
+from slmlens.specialists.generate import BATCH, Generated, answer_limit, generate
 from slmlens.specialists.lora import Tuned, tuned
 from slmlens.specialists.probe_results import (
     FEW_SHOT,
@@ -33,8 +34,9 @@ from slmlens.suitability.priors import CHARS_PER_TOKEN
 from slmlens.suitability.settings import AssessSettings
 
 _FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
-_BASE_SHARE = 0.1  # of the seconds of a task, for each way of asking the untuned model
 _TRAIN_SHARE = 0.55
+_GRADED_BY, _ASKED_BY = 0.8, {ZERO_SHOT: 0.9, FEW_SHOT: 1.0}
+"""Share of a task's seconds after which each step ends: the tuned model's answers come first, as they are evidence."""
 
 _BLOCK_TOKENS = 3_000
 """Tokens, of prompts and answers, between two looks at the clock: seconds of a laptop's work, not minutes."""
@@ -42,7 +44,7 @@ _LEAST_BLOCK = 2
 
 Progress = Callable[[str, float], None]
 """Takes what is being done (a word of ``STEPS``) and the share of it that is done."""
-STEPS = ("asking", "tuning", "grading")
+STEPS = ("tuning", "grading", "asking")
 
 
 @dataclass(frozen=True)
@@ -96,20 +98,22 @@ def probe_task(
     known = None if folder is None else kept_probe(folder, mark)
     if known is not None:
         return known
-    began = time.monotonic()
+    entered = time.monotonic()
     bench = _Bench(dataset, load(), slm, settings, assess, progress or _unheard)
-    rows, outcomes = bench.untuned()
-    row, graded, training = bench.tuned(folder)
+    curve = bench.learning_curve()
+    began = time.monotonic()
+    row, graded, training = bench.tuned(bench.train, began, folder)
+    rows, untuned = bench.untuned(began)
     evidence = evidence_of([row, *rows])
     found = TaskProbe(
         task_id=dataset.task_id,
         slm=slm,
         refused=None,
-        outcomes=(*outcomes, *graded),
+        outcomes=(*untuned, *curve, graded),
         training=training,
         evidence=evidence,
-        notes=(*dataset.notes, *_cut_notes(training, graded[-1])),
-        seconds=time.monotonic() - began,
+        notes=(*dataset.notes, *_cut_notes(training, graded)),
+        seconds=time.monotonic() - entered,
     )
     if folder is not None:
         keep_probe(found, folder, mark)
@@ -127,35 +131,29 @@ class _Bench:
     assess: AssessSettings
     progress: Progress
 
-    def untuned(self) -> tuple[list[dict[str, object]], list[Outcome]]:
-        """Ask the model as it comes: the whole prompt, without and with examples; only the former is evidence."""
-        most, tokens = self.settings.base_calls, self.settings.base_tokens
-        limit = answer_limit(self.loaded, [one.completion for one in self._side(TRAIN)])
-        rows, outcomes = [], []
-        for way, shots in ((ZERO_SHOT, 0), (FEW_SHOT, self.settings.shots)):
-            asked = examples(self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots)
-            note = f"the model as it comes, asked with the prompt{f' and {shots} earlier calls' if shots else ''}"
-            row, outcome = self._graded(
-                self.loaded, asked, limit, way=way, n_examples=shots, note=note, share=_BASE_SHARE, mode="swap"
-            )
-            rows += [] if shots else [row]
-            outcomes.append(outcome)
-        return rows, outcomes
+    @cached_property
+    def train(self) -> list[Example]:
+        """Examples to train on, in the order in which a learning curve takes them."""
+        return self._side(TRAIN)
 
-    def tuned(self, folder: Path | None) -> tuple[dict[str, object], list[Outcome], Training]:
-        """Tune the model on the earlier calls, and before that on fewer of them where a learning curve is wanted."""
-        train = self._side(TRAIN)
-        found: list[Outcome] = []
-        for most in sorted(set(self.settings.curve)):
-            if most < len(train):
-                _, outcome, _ = self._tuned_on(train[:most], None)
-                found.append(outcome)
-        row, outcome, training = self._tuned_on(train, folder)
-        return row, [*found, outcome], training
+    @cached_property
+    def limit(self) -> int:
+        """Most tokens of an answer."""
+        return answer_limit(self.loaded, [one.completion for one in self.train])
 
-    def _tuned_on(self, train: list[Example], folder: Path | None) -> tuple[dict[str, object], Outcome, Training]:
+    def learning_curve(self) -> list[Outcome]:
+        """Tune the model on fewer of the earlier calls, as often as a curve is wanted."""
+        fewer = [most for most in sorted(set(self.settings.curve)) if most < len(self.train)]
+        return [self.tuned(self.train[:most], time.monotonic(), None)[1] for most in fewer]
+
+    def tuned(
+        self, train: list[Example], began: float, folder: Path | None
+    ) -> tuple[dict[str, object], Outcome, Training]:
+        """Tune the model on earlier calls and ask it on later ones.
+
+        :param began: Monotonic time at which the seconds of the task began.
+        """
         recipe = recipe_of(self.settings, _TRAIN_SHARE)
-        asked = self._side(TEST, self.settings.calls)
         with tuned(
             self.loaded,
             train,
@@ -168,43 +166,49 @@ class _Bench:
                 f"tuned on {done.examples:,} earlier calls (LoRA, rank {recipe.rank}, {done.steps:,} steps), asked "
                 "with what varies in the prompt"
             )
-            limit = answer_limit(self.loaded, [one.completion for one in train])
-            share = 1 - _TRAIN_SHARE - 2 * _BASE_SHARE
-            row, outcome = self._graded(
-                done.loaded, asked, limit, way=TUNED, n_examples=done.examples, note=note, share=share, mode="tuned"
-            )
-            return row, outcome, _training(done, sum(one.cut for one in train))
+            asked = self._side(TEST, self.settings.calls)
+            answered = self._ask(done.loaded, asked, began + _GRADED_BY * self.settings.seconds, "grading")
+        row, outcome = self._graded(answered, way=TUNED, n_examples=done.examples, note=note, mode="tuned")
+        return row, outcome, _training(done, sum(one.cut for one in train))
 
-    def _graded(
-        self,
-        model: Loaded,
-        asked: list[Example],
-        limit: int,
-        *,
-        way: str,
-        n_examples: int,
-        note: str,
-        share: float,
-        mode: str,
-    ) -> tuple[dict[str, object], Outcome]:
-        """Ask until the share of the time is spent, in the order of the units, and grade what came."""
-        step = "grading" if mode == "tuned" else "asking"
+    def untuned(self, began: float) -> tuple[list[dict[str, object]], list[Outcome]]:
+        """Ask the model as it comes: the whole prompt, without and with examples; only the former is evidence."""
+        most, tokens = self.settings.base_calls, self.settings.base_tokens
+        rows, outcomes = [], []
+        for way, shots in ((ZERO_SHOT, 0), (FEW_SHOT, self.settings.shots)):
+            asked = examples(self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots)
+            answered = self._ask(self.loaded, asked, began + _ASKED_BY[way] * self.settings.seconds, "asking")
+            note = f"the model as it comes, asked with the prompt{f' and {shots} earlier calls' if shots else ''}"
+            row, outcome = self._graded(answered, way=way, n_examples=shots, note=note, mode="swap")
+            rows += [] if shots else [row]
+            outcomes.append(outcome)
+        return rows, outcomes
+
+    def _ask(self, model: Loaded, asked: list[Example], until: float, step: str) -> _Answered:
+        """Ask until the time is up, in the order of the units.
+
+        A block of answers that the time broke off does not count, unless it is the only one.
+        """
         began = time.monotonic()
-        texts: dict[str, str] = {}
-        cut = unfinished = tokens = 0
-        block = max(min(BATCH, _BLOCK_TOKENS // (_longest(asked) + limit)), _LEAST_BLOCK)
+        block = max(min(BATCH, _BLOCK_TOKENS // (_longest(asked) + self.limit)), _LEAST_BLOCK)
+        found = _Answered()
         for at in range(0, len(asked), block):
             part = asked[at : at + block]
-            came = generate(model, [one.messages for one in part], most_new=limit)
-            texts |= {one.call_id: text for one, text in zip(part, came.texts, strict=True)}
-            cut += came.cut + sum(one.cut for one in part)
-            unfinished, tokens = unfinished + came.unfinished, tokens + came.tokens
-            self.progress(step, len(texts) / len(asked))
-            if time.monotonic() - began > share * self.settings.seconds:
+            came = generate(model, [one.messages for one in part], most_new=self.limit, until=until)
+            late = time.monotonic() > until
+            if not (found.texts and late and came.unfinished):
+                found = found.with_block(part, came)
+            self.progress(step, min((at + block) / len(asked), 1.0))
+            if late:
                 break
+        return replace(found, seconds=time.monotonic() - began)
+
+    def _graded(
+        self, answered: _Answered, *, way: str, n_examples: int, note: str, mode: str
+    ) -> tuple[dict[str, object], Outcome]:
         row = probe_evidence(
             self.dataset,
-            texts,
+            answered.texts,
             slm=self.slm,
             mode=mode,
             note=note,
@@ -212,14 +216,33 @@ class _Bench:
             seed=self.settings.recipe.seed,
         )
         figures: dict[str, Any] = {name: row[name] for name in _FIGURES}
-        seconds = time.monotonic() - began
-        return row, Outcome(
-            way=way, examples=n_examples, cut=cut, unfinished=unfinished, seconds=seconds, tokens=tokens, **figures
-        )
+        work = {name: getattr(answered, name) for name in ("cut", "unfinished", "seconds", "tokens")}
+        return row, Outcome(way=way, examples=n_examples, **figures, **work)
 
     def _side(self, side: str, most: int | None = None) -> list[Example]:
         most = self.settings.most_train if most is None else most
         return examples(self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Answers to some calls, and what they took."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    cut: int = 0
+    unfinished: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def with_block(self, asked: list[Example], came: Generated) -> _Answered:
+        """Return these answers and those of one more block."""
+        return replace(
+            self,
+            texts={**self.texts, **{one.call_id: text for one, text in zip(asked, came.texts, strict=True)}},
+            cut=self.cut + came.cut + sum(one.cut for one in asked),
+            unfinished=self.unfinished + came.unfinished,
+            tokens=self.tokens + came.tokens,
+        )
 
 
 def _longest(asked: list[Example]) -> int:

@@ -22,31 +22,71 @@ _WORD = regex.compile(f"{PLACEHOLDER}|{WORD}")
 _UP_TO_SPACE, _FROM_SPACE = regex.compile(r".*\s", regex.DOTALL), regex.compile(r"\s.*", regex.DOTALL)
 
 
-def slot_texts(tasks: Tasks, call_ids: pl.Series, *, as_written: bool = False) -> pl.DataFrame:
+def slot_texts(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
     """Return the words of the named calls' prompts that no phrase of their task fixes.
 
     Words are case folded; numbers are always kept, because skeletons are blind to them; redaction placeholders are
     reduced to their kind (``email``). An unassigned call keeps all its words.
 
-    :param as_written: Keep case, placeholders and punctuation: a line for each stretch of words that stand together. A
-        message that all named calls of the task share is left out, with its numbers.
     :returns: ``call_id``, ``slot_text`` (empty for a call without a prompt).
     """
-    asked = call_ids.to_frame("call_id").join(
+    asked = _with_task(tasks, call_ids)
+    rows = _text_rows(tasks, asked)
+    texts = rows.join(
+        _free_text(tasks, rows, _free_words), on=["task", "part", "message_id"], how="left", nulls_equal=True
+    )
+    return _joined(asked, texts.sort("call_id", "part", "message_id"))
+
+
+def written_slots(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
+    """Return what varies in the named calls' prompts, as it is written: a line for each stretch of such words.
+
+    Case, placeholders and punctuation stay. Turns of a conversation after its first message stand whole behind their
+    role (``tool: ...``): no phrase of a task fixes them, and the next step hangs on them. A message that all named
+    calls of the task share is left out.
+
+    :returns: ``call_id``, ``slot_text`` (empty for a call without a prompt).
+    """
+    asked = _with_task(tasks, call_ids)
+    parts = _text_rows(tasks, asked).unique(["call_id", "message_id"], keep="first", maintain_order=True)
+    of_task = pl.col("call_id").n_unique()
+    rows = (
+        tasks.calls.calls.select("call_id", pl.col("message_ids").alias("message_id"))
+        .join(asked.select("call_id"), on="call_id", how="semi")
+        .with_columns(at=pl.int_ranges(pl.col("message_id").list.len()))
+        .explode("message_id", "at", empty_as_null=False, keep_nulls=False)
+        .join(parts.drop("task"), on=["call_id", "message_id"], how="left")
+        .join(_numbered_task(tasks, asked), on="call_id")
+        .filter((of_task.over("task", "message_id") < of_task.over("task")) | (of_task.over("task") == 1))
+    )
+    placed = rows.filter(pl.col("part").is_not_null())
+    said = pl.concat_str("role", pl.lit(": "), "text")
+    free = _free_text(tasks, placed, _written)
+    texts = (
+        rows.join(free, on=["task", "part", "message_id"], how="left", nulls_equal=True)
+        .rename({"text": "free"})
+        .join(tasks.calls.messages.select("message_id", "role", "text"), on="message_id", how="left")
+        .with_columns(text=pl.when(pl.col("part").is_null() & (pl.col("text") != "")).then(said).otherwise("free"))
+    )
+    return _joined(asked, texts.sort("call_id", "at"))
+
+
+def _with_task(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
+    return call_ids.to_frame("call_id").join(
         tasks.assignments.select("call_id", "task_id"), on="call_id", how="left", maintain_order="left"
     )
-    rows = _text_rows(tasks, asked)
-    if as_written:
-        of_task = pl.col("call_id").n_unique()
-        rows = rows.filter((of_task.over("task", "message_id") < of_task.over("task")) | (of_task.over("task") == 1))
-    uses = rows.select("task", "part", "message_id").unique().sort("task", "part", "message_id", nulls_last=True)
-    free = uses.with_columns(text=_free_text(tasks, uses, _written if as_written else _free_words))
-    joined = (
-        rows.join(free, on=["task", "part", "message_id"], how="left", nulls_equal=True)
-        .sort("call_id", "part", "message_id")
-        .group_by("call_id", maintain_order=True)
-        .agg(slot_text=pl.col("text").filter(pl.col("text") != "").str.join("\n"))
-    )
+
+
+def _numbered_task(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return ``call_id, task``: the row of each call's task; null: it is unassigned."""
+    numbered = tasks.tasks.select("task_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("task"))
+    return asked.join(numbered, on="task_id", how="left").select("call_id", "task")
+
+
+def _joined(asked: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Return ``call_id, slot_text`` in the order asked: the texts of each call, in their order, a line each."""
+    lines = pl.col("text").filter(pl.col("text") != "").str.join("\n")
+    joined = texts.group_by("call_id", maintain_order=True).agg(slot_text=lines)
     return (
         asked.select("call_id")
         .join(joined, on="call_id", how="left", maintain_order="left")
@@ -56,11 +96,8 @@ def slot_texts(tasks: Tasks, call_ids: pl.Series, *, as_written: bool = False) -
 
 def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
     """Return ``call_id, task, part, message_id``: the messages of the calls that can carry slots."""
-    numbered = tasks.tasks.select("task_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("task"))
-    parts = (
-        prompt_parts(tasks.calls.calls.join(asked, on="call_id", how="semi"), tasks.calls.messages)
-        .join(asked, on="call_id", how="left")
-        .join(numbered, on="task_id", how="left")
+    parts = prompt_parts(tasks.calls.calls.join(asked, on="call_id", how="semi"), tasks.calls.messages).join(
+        _numbered_task(tasks, asked), on="call_id", how="left"
     )
     system = parts.select(
         "call_id", "task", pl.lit(PARTS.index("system")).alias("part"), pl.col("system").alias("message_id")
@@ -72,14 +109,15 @@ def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([system.explode("message_id"), *singles]).drop_nulls("message_id")
 
 
-def _free_text(tasks: Tasks, uses: pl.DataFrame, told: Callable[[U64, pl.DataFrame], pl.Series]) -> pl.Series:
-    """Return, for each (task, part, message), its words that no phrase of the task covers, as ``told`` tells them."""
+def _free_text(tasks: Tasks, rows: pl.DataFrame, told: Callable[[U64, pl.DataFrame], pl.Series]) -> pl.DataFrame:
+    """Return ``task, part, message_id, text``: the words that no phrase of the task covers, as ``told`` tells them."""
     phrases = _phrases(tasks)
+    uses = rows.select("task", "part", "message_id").unique().sort("task", "part", "message_id", nulls_last=True)
     spoken = uses.join(
         tasks.calls.messages.select("message_id", "text"), on="message_id", how="left", maintain_order="left"
     )
     empty = pl.Series("word", [], dtype=pl.String)
-    return pl.concat([empty, *(told(phrases, some) for some in spoken.iter_slices(SLICE))])
+    return uses.with_columns(text=pl.concat([empty, *(told(phrases, some) for some in spoken.iter_slices(SLICE))]))
 
 
 def _free_words(phrases: U64, spoken: pl.DataFrame) -> pl.Series:

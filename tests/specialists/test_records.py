@@ -150,6 +150,22 @@ def test_the_slots_leave_out_what_all_prompts_share_and_the_messages_do_not(orde
     assert whole.messages[0]["content"] == "Do the step."
 
 
+def test_the_slots_of_a_conversation_hold_its_turns_with_who_said_them() -> None:
+    rows = []
+    for i in range(40):
+        row = pair(i, f"Find crate {i}.", f"It is in {CITIES[i % 10]}.", f"s{i}", day=i)
+        row["request"]["messages"] += [
+            {"role": "assistant", "content": "I look."},
+            {"role": "tool", "content": f"hall {i % 7}, {CITIES[i % 10]}", "tool_call_id": "t"},
+        ]
+        rows.append(row)
+    frame = dataset_of(tasks_of(rows), "task").frame
+    slot = frame.filter(pl.col("call_id") == "id-000023").item(0, "slot_text")
+    assert "23" in slot.partition("tool:")[0]
+    assert slot.endswith("tool: hall 2, Bern")
+    assert "I look." not in slot, "all calls share it"
+
+
 def test_shots_are_training_examples_and_leave_room_for_the_prompt(orders: Tasks) -> None:
     dataset = dataset_of(orders, "task")
     trained = {one.completion for one in examples(dataset, "train", form="messages")}

@@ -1,0 +1,58 @@
+"""The pace of a LoRA run: what fits the seconds, for any speed of the machine and any length of the examples."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slmlens.specialists.chat import Tokens
+from slmlens.specialists.pace import CHECK_SHARE, FORWARD_SHARE, LEAST_BATCH, LEAST_CHECKED, pace_of
+from slmlens.specialists.sft import LEAST_STEPS, Recipe
+
+
+def of_length(tokens: int, n: int) -> list[Tokens]:
+    return [Tokens([1] * (tokens - 1), [2]) for _ in range(n)]
+
+
+def seconds(pace: object, tokens: int, a_token: float, recipe: Recipe) -> float:
+    a_check = FORWARD_SHARE * a_token * tokens
+    return a_token * tokens * pace.batch * pace.steps + recipe.checks * pace.checked * a_check  # type: ignore[attr-defined]
+
+
+@given(
+    tokens=st.integers(20, 1_500),
+    n=st.integers(60, 480),
+    speed=st.floats(20, 5_000),
+    left=st.floats(20, 3_600),
+)
+def test_a_run_ends_in_its_time_or_does_the_least_it_may(tokens: int, n: int, speed: float, left: float) -> None:
+    recipe = Recipe()
+    pace = pace_of(recipe, of_length(tokens, n), of_length(tokens, 32), 1 / speed, left)
+    took = seconds(pace, tokens, 1 / speed, recipe)
+    least = pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH or pace.checked == LEAST_CHECKED
+    assert took <= left * 1.001 or least
+    assert pace.steps % pace.every == 0
+    assert pace.steps >= LEAST_STEPS
+    assert LEAST_BATCH <= pace.batch <= recipe.batch
+
+
+def test_ample_time_gives_whole_epochs_full_batches_and_the_whole_validation_block() -> None:
+    recipe = Recipe(epochs=6)
+    pace = pace_of(recipe, of_length(40, 240), of_length(40, 32), 1 / 5_000, 600)
+    assert (pace.batch, pace.checked, pace.bounded) == (recipe.batch, 32, False)
+    assert pace.steps == 180
+
+
+def test_long_examples_make_smaller_steps_and_cheaper_looks_rather_than_too_few() -> None:
+    short, long = (pace_of(Recipe(), of_length(n, 200), of_length(n, 32), 1 / 200, 90) for n in (60, 600))
+    assert long.batch < short.batch
+    assert long.checked < short.checked
+    assert long.steps >= LEAST_STEPS
+    looks = Recipe().checks * long.checked * FORWARD_SHARE * 600 / 200
+    assert looks <= CHECK_SHARE * 90 or long.checked == LEAST_CHECKED
+
+
+def test_without_a_validation_block_all_time_is_for_steps() -> None:
+    pace = pace_of(Recipe(), of_length(100, 480), [], 1 / 100, 100)
+    assert pace.checked == 0
+    assert pace.steps * pace.batch >= 90
