@@ -16,9 +16,11 @@ from slmlens.suitability.posterior import LOOKS
 from slmlens.suitability.settings import AssessSettings
 
 if TYPE_CHECKING:
+    from slmlens.specialists.base_models import Loaded
     from slmlens.specialists.forms import Example
     from slmlens.specialists.lora import Tuned
     from slmlens.specialists.records import Dataset
+    from slmlens.specialists.slm_probe import ProbeSettings
 
 MOST_CALLS = 60
 """Later calls that are asked: the second look of a pilot, enough for grade A."""
@@ -69,11 +71,12 @@ def tuned_locally(
     model = base_model(base)
     slm = graded_name(drawn, model.name)
     dataset = _dataset(drawn)
-    train, validation, asked = _examples(dataset, drawn)
+    _need_enough(dataset, drawn.task_id)
     keep_sample(drawn)
     settings = ProbeSettings(seconds=seconds)
     folder = None if drawn.run is None else place_of(drawn.run.folder, drawn.task_id, f"{model.name}.pilot")
     loaded = load_base(model, say=say)
+    train, validation, asked = _examples(dataset, loaded, settings)
     recipe = recipe_of(settings, _TRAIN_SHARE)
     with tuned(
         loaded, train, validation, recipe=recipe, folder=folder, progress=_part(progress, 0, _TRAIN_SHARE)
@@ -125,22 +128,31 @@ def _dataset(drawn: Drawn) -> Dataset:
     return replace(dataset, frame=dataset.frame.with_columns(side=side))
 
 
-def _examples(dataset: Dataset, drawn: Drawn) -> tuple[list[Example], list[Example], list[Example]]:
-    from slmlens.specialists.forms import examples
-    from slmlens.specialists.slm_probe import ProbeSettings
-    from slmlens.specialists.split import TEST, TRAIN, VALIDATION
+def _need_enough(dataset: Dataset, task_id: str) -> None:
+    from slmlens.specialists.split import TRAIN
 
-    settings = ProbeSettings()
-    sizes = {TRAIN: settings.most_train, VALIDATION: settings.most_checked, TEST: None}
-    train, validation, asked = (
-        examples(dataset, side, most=most, tokens=settings.prompt_tokens) for side, most in sizes.items()
-    )
-    if len(train) < LEAST_TRAIN:
+    train = dataset.rows_on(TRAIN).height
+    if train < LEAST_TRAIN:
         raise SettingError(
-            f"only {len(train)} earlier calls are unlike those to be graded, and tuning takes {LEAST_TRAIN}",
-            where=drawn.task_id,
+            f"only {train} earlier calls are unlike those to be graded, and tuning takes {LEAST_TRAIN}",
+            where=task_id,
             next_step="take a longer log, or pilot the model as it is",
         )
+
+
+def _examples(
+    dataset: Dataset, loaded: Loaded, settings: ProbeSettings
+) -> tuple[list[Example], list[Example], list[Example]]:
+    from slmlens.specialists.chat import chars_per_token
+    from slmlens.specialists.forms import examples
+    from slmlens.specialists.split import TEST, TRAIN, VALIDATION
+
+    chars = chars_per_token(loaded, dataset.frame.get_column("slot_text").to_list())
+    sizes = {TRAIN: settings.most_train, VALIDATION: settings.most_checked, TEST: None}
+    train, validation, asked = (
+        examples(dataset, side, most=most, tokens=settings.prompt_tokens, chars_per_token=chars)
+        for side, most in sizes.items()
+    )
     return train, validation, asked
 
 

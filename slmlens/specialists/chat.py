@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from slmlens.specialists.base_models import Loaded
+from slmlens.suitability.priors import CHARS_PER_TOKEN
 
 Message = Mapping[str, str]
 _PROBE = "x"
+_MEASURED, _MEASURED_CHARS = 64, 4_000
 _ASKED = [{"role": "user", "content": _PROBE}]
 
 
@@ -38,6 +40,13 @@ def example_tokens(loaded: Loaded, messages: Sequence[Message], completion: str)
     """Return an example as the model is trained on it."""
     answer = loaded.tokenizer(completion, add_special_tokens=False)["input_ids"]
     return Tokens(prompt_tokens(loaded, messages), [*answer, end_of_turn(loaded.tokenizer)])
+
+
+def chars_per_token(loaded: Loaded, texts: Sequence[str]) -> float:
+    """Return how many characters a token of such texts has: 4 to 5 in prose, 2 to 3 in JSON with ids and numbers."""
+    some = [text[:_MEASURED_CHARS] for text in texts[:: max(len(texts) // _MEASURED, 1)]]
+    tokens = sum(len(ids) for ids in loaded.tokenizer(some, add_special_tokens=False)["input_ids"]) if some else 0
+    return max(sum(map(len, some)) / tokens, 1.0) if tokens else CHARS_PER_TOKEN
 
 
 def end_of_turn(tokenizer: Any) -> int:  # noqa: ANN401 - transformers is an extra

@@ -59,6 +59,7 @@ def examples(
     most: int | None = None,
     tokens: int = PROMPT_TOKENS,
     shots: int = 0,
+    chars_per_token: float = CHARS_PER_TOKEN,
 ) -> list[Example]:
     """Return examples of one side, as many recurrence units as can be first.
 
@@ -67,11 +68,13 @@ def examples(
     :param side: ``train``, ``validation`` or ``test``.
     :param form: One of ``FORMS``.
     :param most: Most examples; None: all.
-    :param tokens: Most tokens of a prompt (at 3.6 characters each); a longer one is cut in its middle and marked so.
+    :param tokens: Most tokens of a prompt, about; a longer one is cut in its middle and marked so.
     :param shots: Training examples shown before each prompt, as earlier turns: as many as fit into half the tokens.
+    :param chars_per_token: Characters of a token in this task's prompts: see ``chat.chars_per_token``.
     """
-    shown = _shots(dataset, form, shots, tokens) if shots else ()
-    budget = int(tokens * CHARS_PER_TOKEN) - sum(len(message["content"]) for message in shown)
+    most_chars = int(tokens * chars_per_token)
+    shown = _shots(dataset, form, shots, most_chars) if shots else ()
+    budget = most_chars - sum(len(message["content"]) for message in shown)
     found = []
     for row in _spread(_columns(dataset, side))[:most]:
         prompt, cut = cut_middle(_prompt(row, form), budget)
@@ -80,9 +83,9 @@ def examples(
     return found
 
 
-def _shots(dataset: Dataset, form: str, shots: int, tokens: int) -> tuple[Message, ...]:
+def _shots(dataset: Dataset, form: str, shots: int, most_chars: int) -> tuple[Message, ...]:
     """Return training examples as earlier turns, each answer once before any comes again; without system messages."""
-    room = int(tokens * CHARS_PER_TOKEN / 2)
+    room = most_chars // 2
     turns: list[Message] = []
     for row in _each_answer_first(_spread(_columns(dataset, TRAIN))):
         if len(turns) == 2 * shots:

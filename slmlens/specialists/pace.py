@@ -21,7 +21,7 @@ TRL_FACTOR = 1.25
 """A step of TRL beside the timed one: 1.3 measured where half of the tokens are answers (it computes their
 log-probabilities in chunks, twice, and their entropy), about 1 where answers are labels."""
 
-_TIMED = 2
+_TIMED_TOKENS = 200
 _TIMED_PASSES = 2
 
 
@@ -51,13 +51,15 @@ def pace_of(recipe: Recipe, train: list[Tokens], validation: list[Tokens], a_tok
     """
     an_example = a_token * sum(map(len, train)) / len(train)
     a_check = FORWARD_SHARE * a_token * sum(map(len, validation)) / max(len(validation), 1)
-    checked = _between(LEAST_CHECKED, int(CHECK_SHARE * left / max(recipe.checks * a_check, 1e-9)), len(validation))
-    left -= recipe.checks * checked * a_check
+    affordable = int(CHECK_SHARE * left / max(a_check, 1e-9))  # examples, over all looks
+    looks = _between(1, affordable // LEAST_CHECKED, recipe.checks)
+    checked = _between(LEAST_CHECKED, affordable // looks, len(validation))
+    left -= looks * checked * a_check
     batch = _between(LEAST_BATCH, int(left / (AIMED_STEPS * an_example)), recipe.batch)
     whole = max(int(recipe.epochs * len(train) / batch), 1)
     affordable = int(left / (batch * an_example))
     steps = max(min(whole, affordable), min(whole, LEAST_STEPS))
-    every = max(steps // recipe.checks, 1)
+    every = max(steps // looks, 1)
     return Pace(batch, steps - steps % every, every, checked, affordable < whole)  # the last look is at the end
 
 
@@ -74,8 +76,8 @@ def seconds_a_token(loaded: Loaded, train: list[Tokens]) -> float:
     import torch
 
     by_length = sorted(train, key=len)
-    middle = max((len(by_length) - _TIMED) // 2, 0)
-    batch = by_length[middle : middle + _TIMED]
+    middle = len(by_length) // 2
+    batch = by_length[middle : middle + max(_TIMED_TOKENS // len(by_length[middle]), 1)]
     seconds: dict[int, float] = {}
     for threads in dict.fromkeys((torch.get_num_threads(), 1)):
         torch.set_num_threads(threads)

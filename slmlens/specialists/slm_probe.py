@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from slmlens.specialists.base_models import Loaded
+from slmlens.specialists.chat import chars_per_token
 from slmlens.specialists.evidence import probe_evidence
 from slmlens.specialists.forms import MESSAGES, SLOTS, Example, examples
 from slmlens.specialists.generate import BATCH, Generated, answer_limit, generate
@@ -174,9 +176,13 @@ class _Bench:
     def untuned(self, began: float) -> tuple[list[dict[str, object]], list[Outcome]]:
         """Ask the model as it comes: the whole prompt, without and with examples; only the former is evidence."""
         most, tokens = self.settings.base_calls, self.settings.base_tokens
+        prompts = self.dataset.frame.get_column("messages").to_list()
+        chars = chars_per_token(self.loaded, ["\n".join(one["content"] for one in prompt) for prompt in prompts])
         rows, outcomes = [], []
         for way, shots in ((ZERO_SHOT, 0), (FEW_SHOT, self.settings.shots)):
-            asked = examples(self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots)
+            asked = examples(
+                self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots, chars_per_token=chars
+            )
             answered = self._ask(self.loaded, asked, began + _ASKED_BY[way] * self.settings.seconds, "asking")
             note = f"the model as it comes, asked with the prompt{f' and {shots} earlier calls' if shots else ''}"
             row, outcome = self._graded(answered, way=way, n_examples=shots, note=note, mode="swap")
@@ -221,7 +227,10 @@ class _Bench:
 
     def _side(self, side: str, most: int | None = None) -> list[Example]:
         most = self.settings.most_train if most is None else most
-        return examples(self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens)
+        chars = chars_per_token(self.loaded, self.dataset.frame.get_column("slot_text").to_list())
+        return examples(
+            self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens, chars_per_token=chars
+        )
 
 
 @dataclass(frozen=True)
@@ -273,8 +282,8 @@ def _cut_notes(training: Training, graded: Outcome) -> list[str]:
     notes = []
     if training.epochs < 1 and training.stopped == "time":
         notes.append(
-            f"The time was up after {training.epochs:.0%} of the training examples, on a busy machine perhaps: more "
-            "seconds may do better."
+            f"The time was up after {training.epochs:.0%} of the training examples: more seconds may do better. A pass "
+            f"over all of them takes about {math.ceil(training.seconds / training.epochs / 60):,} minutes here."
         )
     if training.cut or graded.cut:
         notes.append(f"{training.cut:,} prompts to train on and {graded.cut:,} to test on were cut in their middle.")

@@ -29,7 +29,7 @@ def test_a_run_ends_in_its_time_or_does_the_least_it_may(tokens: int, n: int, sp
     recipe = Recipe()
     pace = pace_of(recipe, of_length(tokens, n), of_length(tokens, 32), 1 / speed, left)
     took = seconds(pace, tokens, 1 / speed, recipe)
-    least = pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH or pace.checked == LEAST_CHECKED
+    least = (pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH) or pace.checked == LEAST_CHECKED
     assert took <= left * 1.001 or least
     assert pace.steps % pace.every == 0
     assert pace.steps >= LEAST_STEPS
