@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,16 +59,18 @@ def tuned_locally(
     adapter is kept in its folder, and an interrupted run goes on there.
 
     :param base: See :func:`slmlens.pilots.probing.slm_probe`.
-    :param seconds: Seconds it may take, about; three quarters are for training.
+    :param seconds: Seconds it may take, about; three quarters are for training. The first look at the answers is
+        reached whatever they say.
     :raises MissingExtraError: If the extra ``tune`` is not installed.
     :raises SettingError: If the task has too few earlier or later sessions, or no model goes by that name.
     """
     from slmlens.specialists.base_models import base_model, load_base
-    from slmlens.specialists.generate import answer_limit, generate
+    from slmlens.specialists.generate import answer_limit
     from slmlens.specialists.lora import tuned
     from slmlens.specialists.slm_probe import ProbeSettings, recipe_of
     from slmlens.specialists.store import place_of
 
+    began = time.monotonic()
     model = base_model(base)
     slm = graded_name(drawn, model.name)
     dataset = _dataset(drawn)
@@ -82,14 +85,31 @@ def tuned_locally(
         loaded, train, validation, recipe=recipe, folder=folder, progress=_part(progress, 0, _TRAIN_SHARE)
     ) as done:
         limit = answer_limit(loaded, [one.completion for one in train])
-        prompts = [one.messages for one in asked]
-        came = generate(done.loaded, prompts, most_new=limit, progress=_part(progress, _TRAIN_SHARE, 1))
+        texts = _asked_by_looks(done.loaded, asked, limit, began + seconds, _part(progress, _TRAIN_SHARE, 1))
         said = _said(slm, done)
     prompt_of = {call_id: prompt for prompt, call_id in drawn.calls.items()}
     given: dict[str, Answer | None] = {
-        prompt_of[one.call_id]: dataset.read(one.call_id, text) for one, text in zip(asked, came.texts, strict=True)
+        prompt_of[call_id]: dataset.read(call_id, text) for call_id, text in texts.items()
     }
     return TunedAnswers(slm, given, said)
+
+
+def _asked_by_looks(
+    model: Loaded, asked: list[Example], limit: int, until: float, progress: Share | None
+) -> dict[str, str]:
+    """Ask up to the first look of a pilot whatever the time says, and up to each further one that still fits in it."""
+    from slmlens.specialists.generate import generate
+
+    texts: dict[str, str] = {}
+    for look in (one for one in LOOKS if one <= len(asked)):
+        part, began = asked[len(texts) : look], time.monotonic()
+        came = generate(model, [one.messages for one in part], most_new=limit)
+        texts |= {one.call_id: text for one, text in zip(part, came.texts, strict=True)}
+        if progress is not None:
+            progress(len(texts) / len(asked))
+        if time.monotonic() + (time.monotonic() - began) > until:
+            break
+    return texts
 
 
 def _dataset(drawn: Drawn) -> Dataset:

@@ -190,7 +190,7 @@ def _train(
     losses = tuple((int(row["step"]), float(row["eval_loss"])) for row in state.log_history if "eval_loss" in row)
     return Tuned(
         loaded=loaded,
-        examples=len(train),
+        examples=min(len(train), state.global_step * schedule.batch),
         left_out=0,
         steps=state.global_step,
         epochs=epochs,

@@ -39,6 +39,7 @@ class Measured:
     :param task_id: The task.
     :param n_units: Recurrence units of its usable calls.
     :param time_ordered: These calls have times, so that later ones can be told.
+    :param whole_share: Share of the sampled calls whose prompt the probes see whole, as far as it varies.
     :param answers: Their answers under the task's comparator.
     :param sampled: The part of them that the probes looked at.
     :param constant: Agreement of the best constant answer.
@@ -49,6 +50,7 @@ class Measured:
     task_id: str
     n_units: int
     time_ordered: bool
+    whole_share: float
     answers: TaskAnswers
     sampled: TaskAnswers
     constant: float
@@ -148,6 +150,7 @@ def measure_task(observed: Observed, settings: AssessSettings, seed: int) -> Mea
         task_id=observed.task_id,
         n_units=observed.n_units,
         time_ordered=observed.time_ordered,
+        whole_share=float(observed.whole[rows].mean()),
         answers=answers,
         sampled=sampled,
         constant=constant,
@@ -197,6 +200,7 @@ def seen_of(
         n_units=one.n_units if one else 0,
         steps=steps,
         time_ordered=one.time_ordered if one else True,
+        whole_share=one.whole_share if one else 1.0,
         graded=graded,
     )
 

@@ -34,6 +34,8 @@ GRADE_A_COVERED = 0.95
 that parity gives away."""
 LOOP_STEPS = 1.5
 """Steps a session from which a task is part of a loop, where agreement call by call is too little for grade A."""
+WHOLE_PROMPTS = 0.9
+"""Share of the calls whose prompt the probes must have seen whole, before they say that nothing can be learned."""
 ANY_MODEL = "any of"
 """How the name of a class of models begins, where no model was graded."""
 NOT_NAMED = "not named"
@@ -56,6 +58,7 @@ class Seen:
     :param n_units: Recurrence units with a usable answer.
     :param steps: Steps a session; None: no sessions.
     :param time_ordered: The split follows time.
+    :param whole_share: Share of the calls whose prompt the probes see whole, as far as it varies.
     :param graded: Mode -> graded answers of small models.
     """
 
@@ -69,12 +72,18 @@ class Seen:
     n_units: int
     steps: float | None
     time_ordered: bool
+    whole_share: float
     graded: dict[str, list[Graded]]
 
     @property
     def n_ok(self) -> int:
         """Number of usable answers."""
         return len(self.answers) if self.answers else 0
+
+    @property
+    def probes_see_prompts(self) -> bool:
+        """Whether what the probes look at is nearly always all that varies: only then does their chance level tell."""
+        return self.whole_share >= WHOLE_PROMPTS
 
     @property
     def single(self) -> bool:
@@ -168,7 +177,7 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         enough=enough,
         no_signal=no_signal is not None,
         p_parity=chosen.posterior.p_parity,
-        grade=chosen.grade,
+        grade=_grade_of_word(chosen, seen),
         probe_applies=chosen.probe_applies,
         prior_free_ok=chosen.shown,
         time_ordered=seen.time_ordered,
@@ -189,6 +198,12 @@ def judge(seen: Seen, settings: AssessSettings) -> Judged:
         enough=enough,
         evidence=word,
     )
+
+
+def _grade_of_word(chosen: ModeVerdict, seen: Seen) -> str:
+    """Return the grade that the word rests on: what sees a part of the prompts can speak for a model, never against."""
+    against = chosen.grade == "C" and chosen.posterior.p_parity < OPEN_FROM
+    return "D" if against and not seen.probes_see_prompts else chosen.grade
 
 
 def _standing(mode: ModeVerdict) -> tuple[bool, str, float]:
@@ -220,7 +235,7 @@ def _no_signal(seen: Seen, settings: AssessSettings, *, learnable: bool | None) 
     probed = seen.probed
     if probed is None or not probed.covered or min(seen.adjusted.values(), default=0.0) <= settings.alpha:
         return None
-    if not all(student.visible for student in probed.students.values()):
+    if not all(student.visible for student in probed.students.values()) or not seen.probes_see_prompts:
         return None
     return "a classifier trained on some sessions does no better on others than chance, with whole sessions permuted"
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from slmlens.curation.failures import answer_is_usable
 from slmlens.results import Tasks
 from slmlens.suitability.answers import Answer, parse_answer
+from slmlens.suitability.features import MAX_BYTES
 from slmlens.suitability.present import present_calls
 from slmlens.suitability.splits import stable_hash
-from slmlens.tasks.slots import slot_texts
+from slmlens.tasks.slots import slot_texts, turns_left_out
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 TIMED_SHARE = 0.95
 """A task is in time order when at least this share of its usable calls has a time, and the times differ."""
@@ -34,7 +36,8 @@ class Observed:
     :param sessions: Session of each call as a code; -1: unknown, or the answer was served from a cache.
     :param prompts: Code of the prompt before redaction, byte for byte; -1: unknown.
     :param texts: Text of the prompt's last message, placeholders as they stand.
-    :param slots: Slot text of the prompt.
+    :param slots: Slot text of the prompt, with the turn that it ends with.
+    :param whole: Of each call: the probes see all that varies in its prompt, and no turn or middle of it is left out.
     :param unit_names: Name of each call's unit, comparable between tasks.
     :param site: Call site of the task.
     :param time_ordered: False: the task's calls have no times, and units are in the order of a hash of their content.
@@ -48,6 +51,7 @@ class Observed:
     prompts: Ints
     texts: list[str]
     slots: list[str]
+    whole: Bools
     unit_names: list[str]
     site: str
     time_ordered: bool
@@ -119,6 +123,7 @@ def observe(tasks: Tasks) -> Iterator[Observed]:
             prompts=_codes(part.get_column("prompt_key")),
             texts=part.get_column("prompt_text").to_list(),
             slots=part.get_column("slot_text").to_list(),
+            whole=part.get_column("whole").to_numpy(),
             unit_names=part.get_column("unit").to_list(),
             site=sites[str(task_id)],
             time_ordered=bool(part.item(0, "timed")),
@@ -145,8 +150,14 @@ def _usable(tasks: Tasks) -> pl.DataFrame:
         .join(text.rename({"message_id": "prompt_id", "text": "prompt_text"}), on="prompt_id", how="left")
         .filter(pl.col("answer_text").is_not_null() | has_call)
     )
-    slots = slot_texts(tasks, usable.get_column("call_id"))
-    return usable.join(slots, on="call_id", how="left").with_columns(pl.col("prompt_text", "slot_text").fill_null(""))
+    slots = slot_texts(tasks, usable.get_column("call_id"), last_turn=True)
+    left_out = turns_left_out(tasks, usable.get_column("call_id"))
+    return (
+        usable.join(slots, on="call_id", how="left")
+        .join(left_out, on="call_id", how="left")
+        .with_columns(pl.col("prompt_text", "slot_text").fill_null(""))
+        .with_columns(whole=(pl.col("left_out") == 0) & (pl.col("slot_text").str.len_bytes() <= MAX_BYTES))
+    )
 
 
 def _by_time(frame: pl.DataFrame) -> pl.DataFrame:

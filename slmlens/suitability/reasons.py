@@ -158,6 +158,11 @@ def _limits(seen: Seen, judged: Judged, rare: RareClass | None, settings: Assess
         sentences.append(f"Rare answers ({share}): the recall of one of them {said} (n = {rare.n}).")
     if seen.answers is not None and seen.answers.weak:
         sentences.append("Agreement is judged by a proxy for free text or code, so it counts as weak.")
+    if seen.probed is not None and seen.probed.students and not seen.probes_see_prompts:
+        sentences.append(
+            f"In {percent(1 - seen.whole_share)} of its calls the classifier sees a part of the prompt only (of long "
+            "texts and of earlier turns): a model that reads all of it may do better."
+        )
     if not seen.time_ordered:
         sentences.append("The log has no time order: this is not a time split, and the words are one grade lower.")
     if seen.steps is not None and seen.steps > LOOP_STEPS:

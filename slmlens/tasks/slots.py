@@ -11,7 +11,7 @@ import regex
 
 from slmlens.results import Tasks
 from slmlens.tasks.corpus import salted
-from slmlens.tasks.prompts import PARTS, prompt_parts
+from slmlens.tasks.prompts import PARTS, SYSTEM_ROLES, prompt_parts
 from slmlens.tasks.shingles import I64, MAX_WORDS, PLACEHOLDER, U64, WIDTH, WORD, windows, word_codes, word_lists
 
 SLICE = 4_096
@@ -22,20 +22,41 @@ _WORD = regex.compile(f"{PLACEHOLDER}|{WORD}")
 _UP_TO_SPACE, _FROM_SPACE = regex.compile(r".*\s", regex.DOTALL), regex.compile(r"\s.*", regex.DOTALL)
 
 
-def slot_texts(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
+def slot_texts(tasks: Tasks, call_ids: pl.Series, *, last_turn: bool = False) -> pl.DataFrame:
     """Return the words of the named calls' prompts that no phrase of their task fixes.
 
     Words are case folded; numbers are always kept, because skeletons are blind to them; redaction placeholders are
     reduced to their kind (``email``). An unassigned call keeps all its words.
 
+    :param last_turn: Where a prompt ends with what a tool or the model itself said, add the words of that message, and
+        of the model's own before it: what the next step of an agent hangs on.
     :returns: ``call_id``, ``slot_text`` (empty for a call without a prompt).
     """
     asked = _with_task(tasks, call_ids)
     rows = _text_rows(tasks, asked)
+    if last_turn:
+        rows = pl.concat([rows, _last_turns(tasks, asked)])
     texts = rows.join(
         _free_text(tasks, rows, _free_words), on=["task", "part", "message_id"], how="left", nulls_equal=True
     )
     return _joined(asked, texts.sort("call_id", "part", "message_id"))
+
+
+def turns_left_out(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
+    """Return how many messages of the named calls' prompts ``slot_texts(last_turn=True)`` does not show.
+
+    A message that all named calls of the task share, as an example in the prompt, does not count.
+
+    :returns: ``call_id``, ``left_out``.
+    """
+    asked = _with_task(tasks, call_ids)
+    shown = pl.concat([_text_rows(tasks, asked), _last_turns(tasks, asked)]).select("call_id", "message_id")
+    left = _varying_messages(tasks, asked).join(shown, on=["call_id", "message_id"], how="anti")
+    return (
+        asked.select("call_id")
+        .join(left.group_by("call_id").agg(left_out=pl.len()), on="call_id", how="left", maintain_order="left")
+        .with_columns(pl.col("left_out").fill_null(0))
+    )
 
 
 def written_slots(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
@@ -49,16 +70,7 @@ def written_slots(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
     """
     asked = _with_task(tasks, call_ids)
     parts = _text_rows(tasks, asked).unique(["call_id", "message_id"], keep="first", maintain_order=True)
-    of_task = pl.col("call_id").n_unique()
-    rows = (
-        tasks.calls.calls.select("call_id", pl.col("message_ids").alias("message_id"))
-        .join(asked.select("call_id"), on="call_id", how="semi")
-        .with_columns(at=pl.int_ranges(pl.col("message_id").list.len()))
-        .explode("message_id", "at", empty_as_null=False, keep_nulls=False)
-        .join(parts.drop("task"), on=["call_id", "message_id"], how="left")
-        .join(_numbered_task(tasks, asked), on="call_id")
-        .filter((of_task.over("task", "message_id") < of_task.over("task")) | (of_task.over("task") == 1))
-    )
+    rows = _varying_messages(tasks, asked).join(parts.drop("task"), on=["call_id", "message_id"], how="left")
     placed = rows.filter(pl.col("part").is_not_null())
     said = pl.concat_str("role", pl.lit(": "), "text")
     free = _free_text(tasks, placed, _written)
@@ -69,6 +81,19 @@ def written_slots(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
         .with_columns(text=pl.when(pl.col("part").is_null() & (pl.col("text") != "")).then(said).otherwise("free"))
     )
     return _joined(asked, texts.sort("call_id", "at"))
+
+
+def _varying_messages(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return ``call_id, message_id, at, task``: messages of the prompts, but for those that a whole task shares."""
+    of_task = pl.col("call_id").n_unique()
+    return (
+        tasks.calls.calls.select("call_id", pl.col("message_ids").alias("message_id"))
+        .join(asked.select("call_id"), on="call_id", how="semi")
+        .with_columns(at=pl.int_ranges(pl.col("message_id").list.len()))
+        .explode("message_id", "at", empty_as_null=False, keep_nulls=False)
+        .join(_numbered_task(tasks, asked), on="call_id")
+        .filter((of_task.over("task", "message_id") < of_task.over("task")) | (of_task.over("task") == 1))
+    )
 
 
 def _with_task(tasks: Tasks, call_ids: pl.Series) -> pl.DataFrame:
@@ -107,6 +132,27 @@ def _text_rows(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
         for n in ("first", "last")
     ]
     return pl.concat([system.explode("message_id"), *singles]).drop_nulls("message_id")
+
+
+def _last_turns(tasks: Tasks, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return ``call_id, task, part, message_id``: the ends of prompts that end with a turn, as parts of their own."""
+    ends = pl.concat(
+        [
+            tasks.calls.calls.filter(pl.col("message_ids").list.len() > back).select(
+                "call_id",
+                pl.lit(len(PARTS) + 2 - back).alias("part"),
+                pl.col("message_ids").list.get(-back, null_on_oob=True).alias("message_id"),
+            )
+            for back in (1, 2)
+        ]
+    )
+    spoken = ends.join(asked.select("call_id"), on="call_id", how="semi").join(
+        tasks.calls.messages.select("message_id", "role"), on="message_id"
+    )
+    last = spoken.filter((pl.col("part") == len(PARTS) + 1) & ~pl.col("role").is_in((*SYSTEM_ROLES, "user")))
+    own = spoken.filter((pl.col("part") == len(PARTS)) & (pl.col("role") == "assistant"))
+    turns = pl.concat([own.join(last.select("call_id"), on="call_id", how="semi"), last])
+    return turns.join(_numbered_task(tasks, asked), on="call_id").select("call_id", "task", "part", "message_id")
 
 
 def _free_text(tasks: Tasks, rows: pl.DataFrame, told: Callable[[U64, pl.DataFrame], pl.Series]) -> pl.DataFrame:
@@ -179,8 +225,8 @@ def _phrases(tasks: Tasks) -> U64:
 
 
 def _is_phrase(phrases: U64, task: I64, part: I64, hashes: U64) -> npt.NDArray[np.bool_]:
-    """Tell which windows are phrases of their own task's skeleton."""
-    wanted = np.empty_like(hashes)
+    """Tell which windows are phrases of their own task's skeleton; a turn of a conversation has no such part."""
+    wanted = hashes.copy()
     for code in range(len(PARTS)):
         wanted[part == code] = salted(hashes[part == code], code)
     wanted = _keyed(wanted, task)

@@ -25,7 +25,7 @@ def seen_with(graded: dict[str, list[Graded]], *, constant: float = 0.3, steps: 
     given = [Answer("json", {"intent": f"answer {i}"}) for i in range(40)]
     signals = {"output_tokens_mean": 20.0, "turn_depth": 2.0, "input_tokens_p99": 500.0, "media_share": 0.0}
     answers = compare_task(given, np.arange(40))
-    return Seen("t", answers, constant, None, None, {}, signals, 40, steps, True, graded)
+    return Seen("t", answers, constant, None, None, {}, signals, 40, steps, True, 1.0, graded)
 
 
 def judged_with(*tuned: Graded, constant: float = 0.3, swap: tuple[Graded, ...] = (), steps: float = 1.0) -> Judged:

@@ -191,6 +191,7 @@ def labelled_task(sizes: Sequence[int], labels: Sequence[str]) -> Observed:
         prompts=np.arange(len(labels)),
         texts=list(labels),
         slots=list(labels),
+        whole=np.ones(len(labels), dtype=np.bool_),
         unit_names=[str(one) for one in sessions],
         site="s",
         time_ordered=True,
