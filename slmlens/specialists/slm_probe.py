@@ -39,6 +39,7 @@ _FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
 _TRAIN_SHARE = 0.55
 _GRADED_BY, _ASKED_BY = 0.8, {ZERO_SHOT: 0.9, FEW_SHOT: 1.0}
 """Share of a task's seconds after which each step ends: the tuned model's answers come first, as they are evidence."""
+_UNTUNED = {ZERO_SHOT: "without examples", FEW_SHOT: "with examples"}
 
 _BLOCK_TOKENS = 3_000
 """Tokens, of prompts and answers, between two looks at the clock: seconds of a laptop's work, not minutes."""
@@ -114,7 +115,7 @@ def probe_task(
         outcomes=(*untuned, *curve, graded),
         training=training,
         evidence=evidence,
-        notes=(*dataset.notes, *_cut_notes(training, graded)),
+        notes=(*dataset.notes, *_cut_notes(training, graded), *_unasked(untuned)),
         seconds=time.monotonic() - entered,
     )
     if folder is not None:
@@ -169,7 +170,8 @@ class _Bench:
                 "with what varies in the prompt"
             )
             asked = self._side(TEST, self.settings.calls)
-            answered = self._ask(done.loaded, asked, began + _GRADED_BY * self.settings.seconds, "grading")
+            until = began + _GRADED_BY * self.settings.seconds
+            answered = self._ask(done.loaded, asked, until, "grading", at_least_once=True)
         row, outcome = self._graded(answered, way=TUNED, n_examples=done.examples, note=note, mode="tuned")
         return row, outcome, _training(done, sum(one.cut for one in train))
 
@@ -184,25 +186,32 @@ class _Bench:
                 self.dataset, TEST, form=MESSAGES, most=most, tokens=tokens, shots=shots, chars_per_token=chars
             )
             answered = self._ask(self.loaded, asked, began + _ASKED_BY[way] * self.settings.seconds, "asking")
+            if not answered.texts:
+                continue
             note = f"the model as it comes, asked with the prompt{f' and {shots} earlier calls' if shots else ''}"
             row, outcome = self._graded(answered, way=way, n_examples=shots, note=note, mode="swap")
             rows += [] if shots else [row]
             outcomes.append(outcome)
         return rows, outcomes
 
-    def _ask(self, model: Loaded, asked: list[Example], until: float, step: str) -> _Answered:
+    def _ask(
+        self, model: Loaded, asked: list[Example], until: float, step: str, *, at_least_once: bool = False
+    ) -> _Answered:
         """Ask until the time is up, in the order of the units.
 
-        A block of answers that the time broke off does not count, unless it is the only one.
+        A block of answers that the time broke off does not count: what a slow machine did not finish is not wrong.
+
+        :param at_least_once: The first block is answered whatever the time says.
         """
         began = time.monotonic()
         block = max(min(BATCH, _BLOCK_TOKENS // (_longest(asked) + self.limit)), _LEAST_BLOCK)
         found = _Answered()
         for at in range(0, len(asked), block):
             part = asked[at : at + block]
-            came = generate(model, [one.messages for one in part], most_new=self.limit, until=until)
+            free = at_least_once and not found.texts
+            came = generate(model, [one.messages for one in part], most_new=self.limit, until=None if free else until)
             late = time.monotonic() > until
-            if not (found.texts and late and came.unfinished):
+            if free or not (late and came.unfinished):
                 found = found.with_block(part, came)
             self.progress(step, min((at + block) / len(asked), 1.0))
             if late:
@@ -292,6 +301,11 @@ def _cut_notes(training: Training, graded: Outcome) -> list[str]:
     if graded.unfinished:
         notes.append(f"{graded.unfinished:,} answers of the tuned model were longer than the task's and cut short.")
     return notes
+
+
+def _unasked(untuned: list[Outcome]) -> list[str]:
+    missing = [words for way, words in _UNTUNED.items() if way not in {one.way for one in untuned}]
+    return [f"The untuned model was not asked {' and '.join(missing)}: the time was up."] if missing else []
 
 
 def _unheard(_step: str, _share: float) -> None:
