@@ -65,6 +65,7 @@ def tuned_locally(
     :raises SettingError: If the task has too few earlier or later sessions, or no model goes by that name.
     """
     from slmlens.specialists.base_models import base_model, load_base
+    from slmlens.specialists.chat import chars_per_token
     from slmlens.specialists.generate import answer_limit
     from slmlens.specialists.lora import tuned
     from slmlens.specialists.slm_probe import ProbeSettings, recipe_of
@@ -79,7 +80,8 @@ def tuned_locally(
     settings = ProbeSettings(seconds=seconds)
     folder = None if drawn.run is None else place_of(drawn.run.folder, drawn.task_id, f"{model.name}.pilot")
     loaded = load_base(model, say=say)
-    train, validation, asked = _examples(dataset, loaded, settings)
+    chars = chars_per_token(loaded, dataset.frame.get_column("slot_text").to_list())
+    train, validation, asked = _examples(dataset, settings, chars)
     recipe = recipe_of(settings, _TRAIN_SHARE)
     with tuned(
         loaded, train, validation, recipe=recipe, folder=folder, progress=_part(progress, 0, _TRAIN_SHARE)
@@ -161,13 +163,11 @@ def _need_enough(dataset: Dataset, task_id: str) -> None:
 
 
 def _examples(
-    dataset: Dataset, loaded: Loaded, settings: ProbeSettings
+    dataset: Dataset, settings: ProbeSettings, chars: float
 ) -> tuple[list[Example], list[Example], list[Example]]:
-    from slmlens.specialists.chat import chars_per_token
     from slmlens.specialists.forms import examples
     from slmlens.specialists.split import TEST, TRAIN, VALIDATION
 
-    chars = chars_per_token(loaded, dataset.frame.get_column("slot_text").to_list())
     sizes = {TRAIN: settings.most_train, VALIDATION: settings.most_checked, TEST: None}
     train, validation, asked = (
         examples(dataset, side, most=most, tokens=settings.prompt_tokens, chars_per_token=chars)

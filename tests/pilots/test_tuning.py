@@ -11,8 +11,9 @@ import pytest
 import slmlens as sl
 from slmlens.errors import MissingExtraError, RunFolderError, SettingError
 from slmlens.pilots.grading import Drawn
-from slmlens.pilots.tuning import MOST_CALLS, _dataset, _examples
+from slmlens.pilots.tuning import MOST_CALLS, _dataset, _examples, _need_enough
 from slmlens.specialists import base_models
+from slmlens.specialists.slm_probe import ProbeSettings
 from slmlens.suitability.pilot import observed_task
 from slmlens.suitability.pilot_sample import draw_pilot
 from slmlens.suitability.settings import AssessSettings
@@ -43,7 +44,7 @@ def drawn(tasks: sl.Tasks) -> Drawn:
 def test_nothing_that_is_asked_or_like_it_or_of_its_session_is_trained_on(calls: int, per_session: int) -> None:
     of = drawn(tickets(calls, per_session))
     dataset = _dataset(of)
-    train, validation, asked = _examples(dataset, of)
+    train, validation, asked = _examples(dataset, ProbeSettings(), 4.0)
     later = of.sample.drop_nulls("later_position").sort("later_position").get_column("call_id").to_list()
     assert len(asked) == MOST_CALLS
     assert {one.call_id for one in asked} == set(later[:MOST_CALLS])
@@ -65,7 +66,7 @@ def test_a_task_whose_prompts_are_all_alike_is_refused() -> None:
     rows = [pair(i, f"ticket {i}", {"a": i % 3}, f"s{i}", day=28 * i / 400) for i in range(400)]
     of = drawn(tasks_of(rows))
     with pytest.raises(SettingError, match=r"Only 0 earlier calls are unlike those to be graded"):
-        _examples(_dataset(of), of)
+        _need_enough(_dataset(of), of.task_id)
 
 
 def test_without_the_extra_pilot_and_probe_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

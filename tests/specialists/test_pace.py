@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmlens.specialists.chat import Tokens
-from slmlens.specialists.pace import CHECK_SHARE, FORWARD_SHARE, LEAST_BATCH, LEAST_CHECKED, pace_of
+from slmlens.specialists.pace import CHECK_SHARE, FORWARD_SHARE, LEAST_BATCH, LEAST_CHECKED, Pace, pace_of
 from slmlens.specialists.sft import LEAST_STEPS, Recipe
 
 
@@ -14,9 +14,8 @@ def of_length(tokens: int, n: int) -> list[Tokens]:
     return [Tokens([1] * (tokens - 1), [2]) for _ in range(n)]
 
 
-def seconds(pace: object, tokens: int, a_token: float, recipe: Recipe) -> float:
-    a_check = FORWARD_SHARE * a_token * tokens
-    return a_token * tokens * pace.batch * pace.steps + recipe.checks * pace.checked * a_check  # type: ignore[attr-defined]
+def looks_take(pace: Pace, tokens: int, a_token: float) -> float:
+    return pace.steps // pace.every * pace.checked * FORWARD_SHARE * a_token * tokens
 
 
 @given(
@@ -28,7 +27,7 @@ def seconds(pace: object, tokens: int, a_token: float, recipe: Recipe) -> float:
 def test_a_run_ends_in_its_time_or_does_the_least_it_may(tokens: int, n: int, speed: float, left: float) -> None:
     recipe = Recipe()
     pace = pace_of(recipe, of_length(tokens, n), of_length(tokens, 32), 1 / speed, left)
-    took = seconds(pace, tokens, 1 / speed, recipe)
+    took = tokens / speed * pace.batch * pace.steps + looks_take(pace, tokens, 1 / speed)
     least = (pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH) or pace.checked == LEAST_CHECKED
     assert took <= left * 1.001 or least
     assert pace.steps % pace.every == 0
@@ -48,8 +47,7 @@ def test_long_examples_make_smaller_steps_and_cheaper_looks_rather_than_too_few(
     assert long.batch < short.batch
     assert long.checked < short.checked
     assert long.steps >= LEAST_STEPS
-    looks = Recipe().checks * long.checked * FORWARD_SHARE * 600 / 200
-    assert looks <= CHECK_SHARE * 90 or long.checked == LEAST_CHECKED
+    assert looks_take(long, 600, 1 / 200) <= CHECK_SHARE * 90 or long.checked == LEAST_CHECKED
 
 
 def test_without_a_validation_block_all_time_is_for_steps() -> None:
