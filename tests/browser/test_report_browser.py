@@ -81,6 +81,7 @@ def test_the_style_sheet_passes_the_policy_and_the_bar_is_drawn(visit, summary):
     assert drawn == pytest.approx([share / sum(shares) for share in shares if share], abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_hostile_text_runs_nothing_and_breaks_no_line(visit, summary, payload):
     page, said, asked = visit(render_html(poisoned(summary, payload)), 390)

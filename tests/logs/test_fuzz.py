@@ -233,7 +233,7 @@ def test_the_seeds_are_read_whole_and_keep_no_address(name):
     hold_what_was_promised(calls)
 
 
-@pytest.mark.parametrize("forced", [False, True])
+@pytest.mark.parametrize("forced", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_spoilt_records_are_read_or_refused_and_nothing_is_lost(name, forced):
     @settings(max_examples=12, **SETTINGS)
     @given(logs(name))

@@ -84,6 +84,7 @@ def test_a_document_within_its_size_is_read_whole(tmp_path):
     assert len(items(tmp_path, b"[\n" + records + b"\n]")) == 5000
 
 
+@pytest.mark.slow
 def test_values_that_would_fill_the_memory_are_refused_before_they_are_built(tmp_path):
     many = b"[" + b"{}," * (3 << 20) + b"{}]"
     with pytest.raises(TooLargeError, match=f"over {LARGEST_VALUE >> 20} MB"):
