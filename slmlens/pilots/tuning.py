@@ -87,6 +87,8 @@ def tuned_locally(
         loaded, train, validation, recipe=recipe, folder=folder, progress=_part(progress, 0, _TRAIN_SHARE)
     ) as done:
         limit = answer_limit(loaded, [one.completion for one in train])
+        place = dict(drawn.sample.select("call_id", "later_position").iter_rows())
+        asked.sort(key=lambda one: place[one.call_id])
         texts = _asked_by_looks(done.loaded, asked, limit, began + seconds, _part(progress, _TRAIN_SHARE, 1))
         said = _said(slm, done)
     prompt_of = {call_id: prompt for prompt, call_id in drawn.calls.items()}
@@ -99,7 +101,10 @@ def tuned_locally(
 def _asked_by_looks(
     model: Loaded, asked: list[Example], limit: int, until: float, progress: Share | None
 ) -> dict[str, str]:
-    """Ask up to the first look of a pilot whatever the time says, and up to each further one that still fits in it."""
+    """Ask up to the first look of a pilot whatever the time says, and up to each further one that still fits in it.
+
+    :param asked: In the order of the sample.
+    """
     from slmlens.specialists.generate import generate
 
     texts: dict[str, str] = {}
