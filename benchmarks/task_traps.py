@@ -149,12 +149,20 @@ def encoded(texts: Sequence[str]) -> Matrix:
 
 
 def held_out(vectors: Matrix, label: Matrix, units: Matrix) -> float:
-    """Return the AMI, on half of the sessions, of the parts with those that the rule of the other half gives."""
+    """Return the AMI, on half of the sessions, of the parts with those that the rule of the other half gives.
+
+    The mean of five ways to halve them: one way alone spreads from 0.74 to 0.96 with the ids of sessions, which are drawn
+    anew each time a log is read.
+    """
+    return float(np.mean([_of_halves(vectors, label, units, seed) for seed in range(5)]))
+
+
+def _of_halves(vectors: Matrix, label: Matrix, units: Matrix, seed: int) -> float:
     from sklearn.metrics import adjusted_mutual_info_score
     from sklearn.neighbors import NearestCentroid
 
     names = np.unique(units)
-    first = np.isin(units, np.random.default_rng(0).permutation(names)[: len(names) // 2])
+    first = np.isin(units, np.random.default_rng(seed).permutation(names)[: len(names) // 2])
     if len(np.unique(label[first])) < 2:
         return 0.0
     rule = NearestCentroid().fit(vectors[first], label[first])

@@ -15,9 +15,9 @@ SAYS = {"fetch": "crate is missing", "route": "address confirmed", "park": "hall
 NAMES = [f"{a}{b}" for a in ("kazo", "lumi", "peta", "rodo", "mira", "sota") for b in ("ne", "ri", "sa", "tu", "vo")]
 
 
-def loop(tool_of: Callable[[Sequence[str]], str], *, sessions: int = 120, steps: int = 3) -> list[Row]:
+def loop(tool_of: Callable[[Sequence[str]], str], *, sessions: int = 120, steps: int = 3, seed: int = 3) -> list[Row]:
     """Sessions of a tool loop in which ``tool_of`` says the next tool from all that the tools have said."""
-    rng = random.Random(3)
+    rng = random.Random(seed)
     rows: list[Row] = []
     for session in range(sessions):
         said: list[str] = []

@@ -21,5 +21,6 @@ def test_a_coin_flip_stays_one_task_although_its_answers_fall_into_three_parts(t
 
 @pytest.mark.slow
 def test_parts_that_the_prompt_gives_away_would_stay(traps: Path) -> None:
-    left, parts, _ = split_by_answers(discover_tasks(sl.read_logs(traps / "planted_rule.jsonl"), settings=BARE))
-    assert left == parts == 3
+    _, parts, reproduced = split_by_answers(discover_tasks(sl.read_logs(traps / "planted_rule.jsonl"), settings=BARE))
+    assert parts == 3
+    assert reproduced > 0.7  # 0.80 to 0.89 over eight keys of the ids, which deal the sessions to the halves
