@@ -151,8 +151,8 @@ def encoded(texts: Sequence[str]) -> Matrix:
 def held_out(vectors: Matrix, label: Matrix, units: Matrix) -> float:
     """Return the AMI, on half of the sessions, of the parts with those that the rule of the other half gives.
 
-    The mean of five ways to halve them: one way alone spreads from 0.74 to 0.96 with the ids of sessions, which are drawn
-    anew each time a log is read.
+    The mean of five ways to halve them: one way alone spreads from 0.74 to 0.96 with the ids of sessions, which are
+    drawn anew each time a log is read.
     """
     return float(np.mean([_of_halves(vectors, label, units, seed) for seed in range(5)]))
 
