@@ -286,7 +286,7 @@ def test_pilot_and_tune_tunes_a_real_small_model(tmp_path: Path) -> None:
     pytest.importorskip("trl")
     said = shown(executed("07_pilot_and_tune", tmp_path, patience=1800, TUNE_SECONDS=20))
     assert "tuned on" in said
-    assert "zero-shot" in said
+    assert ("zero-shot" in said) != ("untuned it was not asked, as the time was up" in said)
     assert "Answers graded: 240; tuned: yes." in said
 
 

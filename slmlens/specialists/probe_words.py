@@ -15,6 +15,8 @@ def probe_words(found: TaskProbe) -> str:
         other = found.of(way)
         if other is not None:
             beside.append(f"{words.format(n=other.examples)} {other.agreement:.0%} of {other.n}")
+    if found.of(ZERO_SHOT) is None:
+        beside.append("untuned it was not asked, as the time was up")
     return (
         f"{found.task_id}: {found.slm}, tuned on {own.examples:,} earlier calls, gives {_agreement(own)}; "
         f"{', '.join(beside)}. {found.seconds:,.0f} s."
