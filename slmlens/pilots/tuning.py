@@ -60,7 +60,7 @@ def tuned_locally(
 
     :param base: See :func:`slmlens.pilots.probing.slm_probe`.
     :param seconds: Seconds it may take, about; three quarters are for training. The first look at the answers is
-        reached whatever they say.
+        reached whatever the time says.
     :raises MissingExtraError: If the extra ``tune`` is not installed.
     :raises SettingError: If the task has too few earlier or later sessions, or no model goes by that name.
     """

@@ -95,7 +95,7 @@ def tuned(
         try:
             done = _finished(with_adapter, place, mark)
             if done is None:
-                done = _train(with_adapter, fitting, checks, recipe, place, mark, entered, progress)
+                done = _train(_Attempt(with_adapter, fitting, checks, recipe, place, mark, entered), progress)
                 done = replace(done, left_out=len(train) - len(fitting))
                 if folder is not None:
                     save_adapter(with_adapter.model, folder, base=loaded.name)
@@ -165,63 +165,59 @@ def _with_adapter(loaded: Loaded, recipe: Recipe) -> Any:  # noqa: ANN401 - as a
     return get_peft_model(loaded.model, config)
 
 
-def _train(
-    loaded: Loaded,
-    train: list[Tokens],
-    validation: list[Tokens],
-    recipe: Recipe,
-    place: Path,
-    mark: str,
-    entered: float,
-    progress: Share | None,
-) -> Tuned:
-    schedule, checkpoint = _schedule(loaded, train, validation, recipe, place, mark, entered)
-    watch = watch_of(schedule, recipe, place / SCHEDULE, entered, progress)
-    validation = validation[: schedule.checked]
+@dataclass(frozen=True)
+class _Attempt:
+    """One attempt at a run: the first, or one that goes on where another was killed."""
+
+    loaded: Loaded
+    train: list[Tokens]
+    validation: list[Tokens]
+    recipe: Recipe
+    place: Path
+    mark: str
+    entered: float
+
+
+def _train(one: _Attempt, progress: Share | None) -> Tuned:
+    schedule, checkpoint = _schedule(one)
+    watch = watch_of(schedule, one.recipe, one.place / SCHEDULE, one.entered, progress)
+    validation = one.validation[: schedule.checked]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch and its like, on what they will rename
-        trainer = sft_trainer(loaded, train, validation, recipe, schedule, place / CHECKPOINTS, watch)
+        trainer = sft_trainer(one.loaded, one.train, validation, one.recipe, schedule, one.place / CHECKPOINTS, watch)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state
-    epochs = state.global_step * schedule.batch / len(train)
+    epochs = state.global_step * schedule.batch / len(one.train)
     stopped = "time" if watch.late or schedule.bounded else "epochs"
     if state.global_step < schedule.steps and not watch.late:
         stopped = "validation"
     losses = tuple((int(row["step"]), float(row["eval_loss"])) for row in state.log_history if "eval_loss" in row)
     return Tuned(
-        loaded=loaded,
-        examples=min(len(train), state.global_step * schedule.batch),
+        loaded=one.loaded,
+        examples=min(len(one.train), state.global_step * schedule.batch),
         left_out=0,
         steps=state.global_step,
         epochs=epochs,
-        tokens=int(epochs * sum(map(len, train))),
+        tokens=int(epochs * sum(map(len, one.train))),
         seconds=watch.spent(),
         losses=losses,
         stopped=stopped,
     )
 
 
-def _schedule(
-    loaded: Loaded,
-    train: list[Tokens],
-    validation: list[Tokens],
-    recipe: Recipe,
-    place: Path,
-    mark: str,
-    entered: float,
-) -> tuple[Schedule, Path | None]:
+def _schedule(one: _Attempt) -> tuple[Schedule, Path | None]:
     """Return the schedule and the last checkpoint of a run that was stopped; else a fresh schedule and None."""
-    kept = _read(place / SCHEDULE)
-    checkpoints = sorted((place / CHECKPOINTS).glob("checkpoint-*"), key=lambda one: int(one.name.rpartition("-")[2]))
-    whole = [one for one in checkpoints if _read(one / "trainer_state.json") is not None]  # which is written last
-    if kept is not None and whole and kept["mark"] == mark:
+    kept = _read(one.place / SCHEDULE)
+    checkpoints = (one.place / CHECKPOINTS).glob("checkpoint-*")
+    in_order = sorted(checkpoints, key=lambda at: int(at.name.rpartition("-")[2]))
+    whole = [at for at in in_order if _read(at / "trainer_state.json") is not None]  # which is written last
+    if kept is not None and whole and kept["mark"] == one.mark:
         return Schedule(**kept), whole[-1]
-    shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
-    a_token = seconds_a_token(loaded, train)
-    left = recipe.seconds - (time.monotonic() - entered) - SET_UP
-    pace = pace_of(recipe, train, validation, a_token, left)
-    schedule = Schedule(mark, **asdict(pace))
-    write_whole(place / SCHEDULE, asdict(schedule))
+    shutil.rmtree(one.place / CHECKPOINTS, ignore_errors=True)
+    a_token = seconds_a_token(one.loaded, one.train)
+    left = one.recipe.seconds - (time.monotonic() - one.entered) - SET_UP
+    schedule = Schedule(one.mark, **asdict(pace_of(one.recipe, one.train, one.validation, a_token, left)))
+    write_whole(one.place / SCHEDULE, asdict(schedule))
     return schedule, None
 
 

@@ -11,7 +11,7 @@ from slmlens.specialists.sft import LEAST_STEPS, Recipe
 
 AIMED_STEPS = 2 * LEAST_STEPS
 """Steps that a run should have before it learns from as many examples a step as the recipe says."""
-LEAST_BATCH = 2
+LEAST_BATCH = 1
 CHECK_SHARE = 0.15
 """Most of a run's seconds that all looks at the validation block may take."""
 LEAST_CHECKED = 6

@@ -41,9 +41,11 @@ _GRADED_BY, _ASKED_BY = 0.8, {ZERO_SHOT: 0.9, FEW_SHOT: 1.0}
 """Share of a task's seconds after which each step ends: the tuned model's answers come first, as they are evidence."""
 _UNTUNED = {ZERO_SHOT: "without examples", FEW_SHOT: "with examples"}
 
-_BLOCK_TOKENS = 3_000
+_BLOCK_TOKENS = 1_500
 """Tokens, of prompts and answers, between two looks at the clock: seconds of a laptop's work, not minutes."""
 _LEAST_BLOCK = 2
+_MEASURED = 64
+"""Prompts by which the characters of a token are measured."""
 
 Progress = Callable[[str, float], None]
 """Takes what is being done (a word of ``STEPS``) and the share of it that is done."""
@@ -144,6 +146,11 @@ class _Bench:
         """Most tokens of an answer."""
         return answer_limit(self.loaded, [one.completion for one in self.train])
 
+    @cached_property
+    def chars(self) -> float:
+        """Characters of a token in what the tuned model is shown."""
+        return chars_per_token(self.loaded, self.dataset.frame.get_column("slot_text").to_list())
+
     def learning_curve(self) -> list[Outcome]:
         """Tune the model on fewer of the earlier calls, as often as a curve is wanted."""
         fewer = [most for most in sorted(set(self.settings.curve)) if most < len(self.train)]
@@ -178,7 +185,7 @@ class _Bench:
     def untuned(self, began: float) -> tuple[list[dict[str, object]], list[Outcome]]:
         """Ask the model as it comes: the whole prompt, without and with examples; only the former is evidence."""
         most, tokens = self.settings.base_calls, self.settings.base_tokens
-        prompts = self.dataset.frame.get_column("messages").to_list()
+        prompts = self.dataset.rows_on(TRAIN).get_column("messages").head(_MEASURED).to_list()
         chars = chars_per_token(self.loaded, ["\n".join(one["content"] for one in prompt) for prompt in prompts])
         rows, outcomes = [], []
         for way, shots in ((ZERO_SHOT, 0), (FEW_SHOT, self.settings.shots)):
@@ -236,10 +243,8 @@ class _Bench:
 
     def _side(self, side: str, most: int | None = None) -> list[Example]:
         most = self.settings.most_train if most is None else most
-        chars = chars_per_token(self.loaded, self.dataset.frame.get_column("slot_text").to_list())
-        return examples(
-            self.dataset, side, form=SLOTS, most=most, tokens=self.settings.prompt_tokens, chars_per_token=chars
-        )
+        tokens = self.settings.prompt_tokens
+        return examples(self.dataset, side, form=SLOTS, most=most, tokens=tokens, chars_per_token=self.chars)
 
 
 @dataclass(frozen=True)
