@@ -14,11 +14,10 @@ BATCH_TOKENS = 6_000
 """Tokens of a batch, padding and answers included, which bounds the memory it takes."""
 BATCH = 16
 """Prompts of a batch: larger ones gain little on a processor, and wait for their longest answer."""
-LEAST_SECONDS = 8.0
-"""What a batch has at least: some 30 tokens of each answer on two cores that are busy."""
 SPARE = 1.5
 _PERCENTILE = 98
 _LEAST_NEW = 8
+_LEAST_SECONDS = 0.1  # transformers takes no time of zero for a limit
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def generate(
 
     :param prompts: Messages of each prompt.
     :param most_new: Most tokens of an answer.
-    :param until: Monotonic time at which answers are broken off; each batch has ``LEAST_SECONDS`` all the same.
+    :param until: Monotonic time at which answers are broken off.
     :param progress: Takes the share that is done.
     """
     began = time.monotonic()
@@ -103,7 +102,7 @@ def _answers(
         do_sample=False,
         num_beams=1,
         max_new_tokens=most_new,
-        max_time=None if until is None else max(until - time.monotonic(), LEAST_SECONDS),
+        max_time=None if until is None else max(until - time.monotonic(), _LEAST_SECONDS),
         eos_token_id=sorted(stop),
         pad_token_id=pad,
     )

@@ -37,13 +37,15 @@ from slmlens.suitability.settings import AssessSettings
 
 _FIGURES = ("n", "n_units", "agreement", "lo90", "hi90", "constant", "null_p")
 _TRAIN_SHARE = 0.55
-_GRADED_BY, _ASKED_BY = 0.8, {ZERO_SHOT: 0.9, FEW_SHOT: 1.0}
+_GRADED_BY, _ASKED_BY = 0.75, {ZERO_SHOT: 0.87, FEW_SHOT: 0.97}
 """Share of a task's seconds after which each step ends: the tuned model's answers come first, as they are evidence."""
 _UNTUNED = {ZERO_SHOT: "without examples", FEW_SHOT: "with examples"}
 
 _BLOCK_TOKENS = 1_500
 """Tokens, of prompts and answers, between two looks at the clock: seconds of a laptop's work, not minutes."""
 _LEAST_BLOCK = 2
+_LEAST_SECONDS = 8.0
+"""What a block needs at least: prompts read, and some 30 tokens of each answer, on two cores that are busy."""
 _MEASURED = 64
 """Prompts by which the characters of a token are measured."""
 
@@ -216,6 +218,8 @@ class _Bench:
         for at in range(0, len(asked), block):
             part = asked[at : at + block]
             free = at_least_once and not found.texts
+            if not free and until - time.monotonic() < _LEAST_SECONDS:
+                break
             came = generate(model, [one.messages for one in part], most_new=self.limit, until=None if free else until)
             late = time.monotonic() > until
             if free or not (late and came.unfinished):
