@@ -21,6 +21,7 @@ TRL_FACTOR = 1.25
 """A step of TRL beside the timed one: 1.3 measured where half of the tokens are answers (it computes their
 log-probabilities in chunks, twice, and their entropy), about 1 where answers are labels."""
 
+_KEPT_STEPS = 0.9
 _TIMED_TOKENS = 200
 _TIMED_PASSES = 2
 
@@ -59,8 +60,14 @@ def pace_of(recipe: Recipe, train: list[Tokens], validation: list[Tokens], a_tok
     whole = max(int(recipe.epochs * len(train) / batch), 1)
     affordable = int(left / (batch * an_example))
     steps = max(min(whole, affordable), min(whole, LEAST_STEPS))
-    every = max(steps // looks, 1)
+    every = steps // _even_looks(steps, looks)
     return Pace(batch, steps - steps % every, every, checked, affordable < whole)  # the last look is at the end
+
+
+def _even_looks(steps: int, most: int) -> int:
+    """Return the most looks, at equal distances, that cost few of the steps, and none of the least ones."""
+    kept = max(_KEPT_STEPS * steps, min(steps, LEAST_STEPS))
+    return next(looks for looks in range(min(most, steps), 0, -1) if steps - steps % looks >= kept)
 
 
 def _between(least: int, value: int, most: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slmlens.specialists.chat import Tokens
@@ -26,11 +26,12 @@ def looks_take(pace: Pace, tokens: int, a_token: float) -> float:
     speed=st.floats(20, 5_000),
     left=st.floats(20, 3_600),
 )
+@example(tokens=57, n=60, speed=30.0, left=428.0)  # five looks fit, and 24 steps are no five equal parts
 def test_a_run_ends_in_its_time_or_does_the_least_it_may(tokens: int, n: int, speed: float, left: float) -> None:
     recipe = Recipe()
     pace = pace_of(recipe, of_length(tokens, n), of_length(tokens, 32), 1 / speed, left)
-    steps_take = tokens / speed * pace.batch * pace.steps
-    assert steps_take <= left * 1.001 or (pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH)
+    takes = tokens / speed * pace.batch * pace.steps + looks_take(pace, tokens, 1 / speed)
+    assert takes <= left * 1.001 or (pace.steps <= LEAST_STEPS and pace.batch == LEAST_BATCH)
     assert looks_take(pace, tokens, 1 / speed) <= CHECK_SHARE * left * 1.001 or pace.checked == LEAST_CHECKED
     assert pace.steps % pace.every == 0
     assert pace.steps >= LEAST_STEPS
