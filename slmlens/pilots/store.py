@@ -63,8 +63,9 @@ def stored_pilots(run: Run, tasks: Tasks) -> list[pl.DataFrame]:
     from slmlens.suitability.recorded import recorded_evidence
     from slmlens.suitability.settings import AssessSettings
 
+    piloted = {folder.name for folder in _folders(run)}
     found = []
-    for task_id in tasks.tasks.get_column("task_id").sort():
+    for task_id in sorted(piloted.intersection(tasks.tasks.get_column("task_id"))):
         kept = stored(run, tasks, task_id)
         asked = pilot_evidence(task_id, [] if kept is None else progress_of(*kept, AssessSettings()))
         recorded = recorded_evidence(task_id, stored_recorded(run, tasks, task_id), AssessSettings())
