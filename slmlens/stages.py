@@ -264,6 +264,7 @@ def _read(paths: Sequence[str | Path], settings: Settings, redaction: Redaction,
         strict=settings.strict,
         sampling_rate=settings.sampling_rate,
         progress=lambda done, total: progress("read", done / max(total, 1)),
+        processes=1 if redaction.names else None,  # a model of names is large, and loaded once
     )
     calls = mark_human_facing(mark_failures(calls), settings.human_facing)
     progress("read", 1.0)

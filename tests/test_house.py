@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,27 @@ def test_a_floor_imports_only_floors_above_it(path: Path) -> None:
         other = floor_of(module)
         assert other in FLOORS or other == "_version", f"{own} imports {module}, which belongs to no floor"
         assert other == "_version" or FLOORS.index(other) <= FLOORS.index(own), f"{own} imports {module} below it"
+
+
+def at_once(path: Path) -> set[str]:
+    """Modules of ours that are loaded when a module is, packages included, but for those that it is in."""
+    loaded: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("slmlens"):
+            whole = [node.module or "", *(f"{node.module}.{one.name}" for one in node.names)]
+            loaded |= {".".join(name.split(".")[:upto]) for name in whole for upto in range(1, name.count(".") + 2)}
+    return {one for one in loaded if one in NAMED and not f"{dotted(path)}.".startswith(f"{one}.")}
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMED = {dotted(path): path for path in MODULES}
+
+
+def test_imports_go_one_way_so_that_any_module_can_be_loaded_first() -> None:
+    TopologicalSorter({name: at_once(path) for name, path in NAMED.items()}).prepare()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

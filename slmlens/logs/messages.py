@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import orjson
@@ -11,6 +12,20 @@ from slmlens.logs.decode import decode_text, digest, encode
 from slmlens.logs.redactor import PLACEHOLDER, Redactor
 
 _LONG_NUMBER = 7
+
+
+@dataclass(frozen=True)
+class StoredMessages:
+    """The messages of a store as they go from one process to another; columns as in :class:`MessageStore`."""
+
+    digests: list[bytes]
+    sizes: list[int]
+    row_of: list[int]
+    ids: list[str]
+    prints: list[str]
+    roles: list[str]
+    texts: list[str | None]
+    lengths: list[int]
 
 
 class MessageStore:
@@ -58,11 +73,29 @@ class MessageStore:
         key = digest(plain.role.encode() + b"\0" + encoded)
         number = self._by_plain.get(key)
         if number is None:
-            number = self._by_plain[key] = len(self.digests)
-            self.digests.append(key)
-            self.sizes.append(len(encoded))
-            self.row_of.append(self._row(plain.role, redacted(self._redactor, text)))
+            number = self._numbered(key, len(encoded), self._row(plain.role, redacted(self._redactor, text)))
         return number
+
+    def stored(self) -> StoredMessages:
+        """Return the messages without what finds them again."""
+        return StoredMessages(
+            self.digests, self.sizes, self.row_of, self.ids, self.prints, self.roles, self.texts, self.lengths
+        )
+
+    def take_over(self, other: StoredMessages) -> list[int]:
+        """Add the messages of another store, under the same key; return the number here for each number there.
+
+        :param other: Its messages.
+        """
+        columns = zip(other.ids, other.prints, other.roles, other.texts, other.lengths, strict=True)
+        rows = [self._placed(*row) for row in columns]
+        numbers = []
+        for key, size, row in zip(other.digests, other.sizes, other.row_of, strict=True):
+            number = self._by_plain.get(key)
+            if number is None:
+                number = self._numbered(key, size, rows[row])
+            numbers.append(number)
+        return numbers
 
     def redacted_calls(self, calls: tuple[ToolCall, ...]) -> list[dict[str, str]]:
         """Return tool calls with redacted arguments; without text where none is kept.
@@ -81,13 +114,27 @@ class MessageStore:
         message_id = blake2b(f"{role}\0{text}".encode(), digest_size=10).hexdigest()
         row = self._rows.get(message_id)
         if row is None:
+            blind = _print(role, text) if "<" in text else message_id
+            row = self._placed(message_id, blind, role, text if self._keep_text else None, len(text))
+        return row
+
+    def _placed(self, message_id: str, blind: str, role: str, text: str | None, length: int) -> int:
+        row = self._rows.get(message_id)
+        if row is None:
             row = self._rows[message_id] = len(self.ids)
             self.ids.append(message_id)
-            self.prints.append(_print(role, text) if "<" in text else message_id)
+            self.prints.append(blind)
             self.roles.append(role)
-            self.texts.append(text if self._keep_text else None)
-            self.lengths.append(len(text))
+            self.texts.append(text)
+            self.lengths.append(length)
         return row
+
+    def _numbered(self, key: bytes, size: int, row: int) -> int:
+        number = self._by_plain[key] = len(self.digests)
+        self.digests.append(key)
+        self.sizes.append(size)
+        self.row_of.append(row)
+        return number
 
 
 def _print(role: str, text: str) -> str:

@@ -8,7 +8,6 @@ from slmlens.logs.exchange import Body, string
 from slmlens.logs.framework_messages import object_of
 from slmlens.logs.trajectories import answer, listed, own_session
 from slmlens.logs.units import count
-from slmlens.logs.whole_files import in_groups
 
 Record = Mapping[str, object]
 
@@ -46,7 +45,7 @@ def calls_of(records: list[Record]) -> Iterator[tuple[int, Record]]:
 
     :param records: Events, of one run or of several.
     """
-    for group in in_groups(records, lambda event: event.get(_RUN)):
+    for group in _by_run(records):
         group.sort(key=lambda one: (str(one[1].get("timestamp")), count(one[1].get("id")) or 0))
         session = string(group[0][1].get(_RUN)) or own_session([dict(event) for _, event in group[:3]])
         said: list[Body] = []
@@ -91,3 +90,11 @@ def _said(body: Body) -> Body | None:
     choices = listed(body.get("choices"))
     message = object_of(choices[0].get("message")) if choices else {}
     return dict(message) if message else None
+
+
+def _by_run(records: list[Record]) -> list[list[tuple[int, Record]]]:
+    """Return the events of each run with their positions, runs in the order of their first event."""
+    runs: dict[object, list[tuple[int, Record]]] = {}
+    for position, record in enumerate(records):
+        runs.setdefault(record.get(_RUN), []).append((position, record))
+    return list(runs.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from slmlens.logs.decode import UnreadableError, encode
 from slmlens.logs.draft import Collected, Draft, Place
@@ -64,15 +64,3 @@ class WholeFileReader:
             return self._normaliser.call(call, self._form, place)
         except (NotACallError, UnreadableError):
             return None
-
-
-def in_groups(records: list[Record], key: Callable[[Record], object]) -> Iterator[list[tuple[int, Record]]]:
-    """Yield the records of each group with their positions, groups in the order of their first record.
-
-    :param records: The records of a file.
-    :param key: What the records of a group share.
-    """
-    groups: dict[object, list[tuple[int, Record]]] = {}
-    for position, record in enumerate(records):
-        groups.setdefault(key(record), []).append((position, record))
-    yield from groups.values()
