@@ -34,7 +34,7 @@ def memory(field):
     return int(re.search(field + r":\\s+([0-9]+)", Path("/proc/self/status").read_text()).group(1)) // 1024
 redactor, before = KeepText(Redaction(new_key())), memory("VmRSS")
 started = time.process_time()
-calls = read_calls([sys.argv[1]], redactor=redactor)
+calls = read_calls([sys.argv[1]], redactor=redactor, processes=1)
 spent = time.process_time() - started
 text = calls.messages["text"].str.len_bytes().sum() >> 20
 print(calls.calls.height, calls.rejects.height, text, before, memory("VmHWM"), round(spent, 1))

@@ -149,7 +149,7 @@ class Reading:
         if collector is not None and self.share.number:
             return  # its calls are known only to who sees all records
         for item in opened.items:
-            if not self.share.holds(number, item.line):
+            if collector is None and not self.share.holds(number, item.line):
                 continue
             if self.progress and tally.records % _PROGRESS_EVERY == 0:
                 self.progress(self.bytes_before + opened.position(), self.bytes_total)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slmlens.curation.redact import Redaction
+from slmlens.errors import SlmlensError
 from slmlens.logs import shares
 from slmlens.logs.read import read_calls
 from slmlens.logs.reading import Share
@@ -22,6 +23,7 @@ from slmlens.logs.shares import Order, Part, read_share, shares_of
 from slmlens.logs.sources import find_sources
 from slmlens.results import Calls
 from tests.logs.conftest import pair
+from tests.logs.test_claude_code import Log
 
 BLOCK = 20
 KEY = Redaction(b"a key of the tests")
@@ -30,19 +32,29 @@ TABLES = ("calls", "messages", "rejects", "files", "duplicates")
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Calls of some 20 blocks in two large files and a small one, with copies and broken lines."""
+    """Calls of some 20 blocks in three files, with copies and broken lines, and a session that many lines tell."""
     folder = tmp_path / "logs"
     folder.mkdir()
     for name, n in (("a.jsonl", 12 * BLOCK), ("b.jsonl", 7 * BLOCK + 3)):
         lines = [orjson.dumps(asked(one)) if one % 97 else b"{broken" for one in range(n)]
         (folder / name).write_bytes(b"\n".join(lines))
     (folder / "few.jsonl").write_bytes(orjson.dumps(asked(5_000_000)))
+    (folder / "session.jsonl").write_bytes(b"\n".join(map(orjson.dumps, session(4 * BLOCK).lines)))
     return folder
 
 
 def asked(one: int) -> dict[str, object]:
     said = {"id": f"chatcmpl-{one}", "created": 1_780_000_000 + one}
     return pair(f"Question {one % 70} of ann{one % 5}@example.com?", response=said)
+
+
+def session(turns: int) -> Log:
+    """A session whose calls are known only to who reads all of its lines."""
+    log = Log()
+    for turn in range(turns):
+        log.user(f"Question {turn}?")
+        log.answer(f"msg_{turn}", {"type": "text", "text": f"Answer {turn}."})
+    return log
 
 
 @pytest.fixture
@@ -93,10 +105,30 @@ def test_several_processes_read_what_one_reads(log: Path, told: list[list[Part]]
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
-def test_real_logs_of_many_formats_are_read_alike(shared: Path, told: list[list[Part]]) -> None:
-    for folder in ("fixtures", "bench/agents_mixed.jsonl.gz"):
-        assert_same(read(shared / folder, 3), read(shared / folder, 1))
-    assert all(any(part.drafts for part in parts) for parts in told)
+def test_a_real_log_is_read_alike(shared: Path, told: list[list[Part]]) -> None:
+    log = shared / "bench/agents_mixed.jsonl.gz"
+    assert_same(read(log, 3), read(log, 1))
+    assert [bool(part.drafts) for [*parts] in told for part in parts] == [True, True]
+
+
+@pytest.mark.slow
+def test_each_format_is_read_alike_however_finely_it_is_dealt(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SHARED_FROM", 2), ("DEALT_FROM", 1), ("BLOCK", 2), ("_DOCUMENTS", ())):
+        monkeypatch.setattr(shares, name, value)
+    monkeypatch.setattr(shares, "_in_processes", lambda _orders: [])  # here, which is as far as the tables go the same
+    formats = set()
+    for log in sorted(path for top in ("logs", "fixtures") for path in (shared / top).rglob("*") if is_small(path)):
+        try:
+            whole = read(log, 1)
+        except SlmlensError:
+            continue
+        assert_same(read(log, 3), whole)
+        formats |= set(whole.files["format"])
+    assert len(formats) >= 15
+
+
+def is_small(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size < 2_000_000
 
 
 @pytest.mark.slow
